@@ -1,0 +1,59 @@
+# Pillion: `make demo` shows it, `make test` proves it. Both do their own set-up; `make help` lists the rest.
+SHELL := /bin/bash
+GO ?= go
+RUN ?= .
+ARGS ?=
+
+.PHONY: help demo test unit lint golden generate check-generated fuzz fuzz-short bench prove setup control-plane build clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+demo: control-plane ## show the main job on a real API server (ARGS=--keep leaves it running)
+	@$(GO) run ./test/demo $(ARGS)
+
+test: setup control-plane ## set up and run every test: unit, golden, property, control plane
+	@$$(hack/tool.sh gotestsum gotest.tools/gotestsum) --format pkgname-and-test-fails -- -timeout 20m -run '$(RUN)' ./...
+
+unit: ## the quick tests only: no control plane
+	@$(GO) test -run '$(RUN)' ./api/... ./sidecars/... ./manifest/... ./cli/... ./certs/... ./webhook/...
+
+setup: ## install what the tests need from the system: haproxy
+	@hack/setup.sh
+
+control-plane: ## build etcd, kube-apiserver and kube-controller-manager on first use
+	@$(GO) run ./test/cluster/cmd/cluster build
+
+build: ## build the programs into bin/
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/ ./cmd/...
+	@ln -sf pillion bin/kubectl-pillion
+
+lint: ## golangci-lint, with the import table
+	@hack/lint.sh
+
+golden: ## write the golden cases anew; review the diff as code
+	@$(GO) test ./sidecars -run TestGolden -update && git --no-pager diff --stat -- test/golden
+
+generate: ## write the generated references in docs/
+	@$(GO) run ./docs/generate
+
+check-generated: ## fail where a generated reference is not up to date
+	@$(GO) run ./docs/generate --check
+
+fuzz-short: ## every fuzz target for 10 seconds
+	@hack/fuzz.sh 10s
+
+fuzz: ## every fuzz target for 10 minutes
+	@hack/fuzz.sh 10m
+
+bench: ## benchmarks beside the usual way
+	@$(GO) test ./test/bench -run TestTable -count=1 -v
+
+prove: setup control-plane ## the large counts: 10,000 property cases, 10 minutes of each fuzz target, the benchmarks
+	@$(GO) test ./sidecars -run 'Property' -rapid.checks=10000 -timeout 60m -count=1
+	@$(GO) test ./test/... -count=1 -timeout 30m
+	@$(MAKE) bench
+	@$(MAKE) fuzz
+
+clean: ## remove what was built in the checkout
+	@rm -rf bin dist

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# golangci-lint with the project's rules, then module hygiene.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+lint=$(hack/tool.sh golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
+"$lint" run ./...
+go mod tidy -diff >/dev/null || { echo "go.mod is not tidy: run go mod tidy" >&2; exit 1; }

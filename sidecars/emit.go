@@ -1,0 +1,352 @@
+package sidecars
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
+)
+
+// Keys that, in a map, give a condition for it or repeat it; they are never emitted.
+const (
+	keyWhen = "$when"
+	keyEach = "$each"
+)
+
+// node is a member of a map or an item of a list, with its condition.
+type node struct {
+	at   *field.Path
+	key  string
+	v    any
+	when condition
+	each int
+}
+
+func (n *node) always() bool { return n.when == nil && n.each < 0 }
+
+// members lists the members of a map in sorted order.
+func (c *compiler) members(at *field.Path, m map[string]any) []node {
+	var out []node
+	for _, k := range sortedKeys(m) {
+		if k == keyWhen || k == keyEach {
+			continue
+		}
+		if holePattern.MatchString(k) {
+			c.bad(at, k, "a key cannot hold a parameter")
+		}
+		out = append(out, c.node(at.Child(k), k, m[k]))
+	}
+	return out
+}
+
+// items lists the items of a list.
+func (c *compiler) items(at *field.Path, list []any) []node {
+	out := make([]node, len(list))
+	for i, v := range list {
+		out[i] = c.node(at.Index(i), "", v)
+	}
+	return out
+}
+
+func (c *compiler) node(at *field.Path, key string, v any) node {
+	n := node{at: at, key: key, v: v, each: -1}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return n
+	}
+	if w, ok := m[keyWhen]; ok {
+		n.when = c.when(at.Child(keyWhen), c.whenOf(at.Child(keyWhen), w))
+	}
+	if e, ok := m[keyEach]; ok {
+		ref, _ := e.(string)
+		n.each = c.each(at.Child(keyEach), ref)
+		if key != "" {
+			c.bad(at.Child(keyEach), ref, "only an item of a list can be repeated")
+		}
+		if only, ok := m["$item"]; ok {
+			n.v = only
+		}
+	}
+	return n
+}
+
+func (c *compiler) whenOf(at *field.Path, v any) v1alpha1.When {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		c.bad(at, v, err.Error())
+	}
+	var w v1alpha1.When
+	if err := json.Unmarshal(raw, &w); err != nil {
+		c.bad(at, string(raw), "want a map of parameters to lists of values")
+	}
+	return w
+}
+
+// body compiles what a node holds, with $(item) set where the node is repeated.
+func (c *compiler) body(n *node, emit func(n *node) template) template {
+	outer := c.list
+	if n.each >= 0 {
+		c.list = n.each
+	}
+	t := emit(n)
+	c.list = outer
+	return t
+}
+
+// collection makes a group of nodes; where none has a condition it is ready text.
+func (c *compiler) collection(nodes []node, g group, emit func(n *node) template) template {
+	for i := range nodes {
+		g.children = append(g.children, child{nodes[i].when, nodes[i].each, c.body(&nodes[i], emit)})
+	}
+	if len(nodes) == 0 {
+		return template{{bytes: g.empty}}
+	}
+	if slices.ContainsFunc(nodes, func(n node) bool { return !n.always() }) {
+		return template{{group: &g}}
+	}
+	t := template{{bytes: g.open}}
+	for i := range g.children {
+		if i > 0 {
+			t = append(t, part{bytes: g.sep})
+		}
+		t = append(t, g.children[i].body...)
+	}
+	return append(t, part{bytes: g.close})
+}
+
+// json emits compact JSON; for parts of a Pod the context changes with the key.
+func (c *compiler) json(at *field.Path, v any, ctx context) template {
+	switch v := v.(type) {
+	case map[string]any:
+		g := group{open: []byte("{"), sep: []byte(","), close: []byte("}"), empty: []byte("{}")}
+		return c.collection(c.members(at, v), g, func(n *node) template {
+			return append(template{ready(jsonText(n.key) + ":")}, c.json(n.at, n.v, ctx.below(n.key))...)
+		})
+	case []any:
+		g := group{open: []byte("["), sep: []byte(","), close: []byte("]"), empty: []byte("[]")}
+		return c.collection(c.items(at, v), g, func(n *node) template { return c.json(n.at, n.v, ctx) })
+	}
+	return c.scalar(at, v, ctx)
+}
+
+// scalar emits a JSON scalar, which YAML and TOML read alike.
+func (c *compiler) scalar(at *field.Path, v any, ctx context) template {
+	s, ok := v.(string)
+	if !ok {
+		return template{ready(jsonText(v))}
+	}
+	if ctx.numbers && c.wholeHole(s) {
+		return c.text(at, s, context{fixed: ctx.fixed})
+	}
+	t := template{ready(`"`)}
+	for _, p := range c.text(at, s, ctx) {
+		if p.hole == nil {
+			p = part{bytes: escapedBytes(p.bytes)}
+		}
+		t = append(t, p)
+	}
+	return append(t, ready(`"`))
+}
+
+func jsonText(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "null"
+	}
+	return string(b)
+}
+
+// yaml emits block YAML after "key:" or "-"; indent is that of the collection's members.
+func (c *compiler) yaml(n *node, indent string, ctx context) template {
+	switch v := n.v.(type) {
+	case map[string]any:
+		g := group{open: []byte("\n"), empty: []byte(" {}\n")}
+		return c.collection(c.members(n.at, v), g, c.yamlMember(indent, ctx))
+	case []any:
+		g := group{open: []byte("\n"), empty: []byte(" []\n")}
+		return c.collection(c.items(n.at, v), g, func(n *node) template {
+			return append(template{ready(indent + "-")}, c.yaml(n, indent+"  ", ctx)...)
+		})
+	}
+	t := append(template{ready(" ")}, c.scalar(n.at, n.v, ctx)...)
+	return append(t, ready("\n"))
+}
+
+func (c *compiler) yamlMember(indent string, ctx context) func(n *node) template {
+	return func(n *node) template {
+		return append(template{ready(indent + yamlKey(n.key) + ":")}, c.yaml(n, indent+"  ", ctx)...)
+	}
+}
+
+var plainKey = regexp.MustCompile(`\A[A-Za-z][A-Za-z0-9_./-]*\z`)
+
+func yamlKey(k string) string {
+	switch strings.ToLower(k) {
+	case "y", "n", "yes", "no", "on", "off", "true", "false", "null":
+		return jsonText(k)
+	}
+	if plainKey.MatchString(k) {
+		return k
+	}
+	return jsonText(k)
+}
+
+// toml emits TOML: the scalars and lists of a table, then its tables.
+func (c *compiler) toml(nodes []node, path string, ctx context) template {
+	var values, tables template
+	for i := range nodes {
+		n := &nodes[i]
+		g := group{children: []child{{n.when, n.each, nil}}}
+		name := tomlKey(n.key)
+		if path != "" {
+			name = path + "." + name
+		}
+		switch v := n.v.(type) {
+		case map[string]any:
+			g.children[0].body = append(template{ready("\n[" + name + "]\n")}, c.toml(c.members(n.at, v), name, ctx)...)
+			tables = append(tables, part{group: &g})
+		case []any:
+			if !anyTable(v) {
+				values = append(values, c.tomlLine(n, ctx)...)
+				continue
+			}
+			tables = append(tables, c.tomlTables(n, v, name, ctx)...)
+		default:
+			values = append(values, c.tomlLine(n, ctx)...)
+		}
+	}
+	return append(values, tables...)
+}
+
+func (c *compiler) tomlLine(n *node, ctx context) template {
+	if n.v == nil {
+		c.bad(n.at, nil, "TOML has no null")
+	}
+	return append(append(template{ready(tomlKey(n.key) + " = ")}, c.json(n.at, n.v, ctx)...), ready("\n"))
+}
+
+func (c *compiler) tomlTables(n *node, list []any, name string, ctx context) template {
+	return c.collection(c.items(n.at, list), group{}, func(n *node) template {
+		table, ok := n.v.(map[string]any)
+		if !ok {
+			c.bad(n.at, n.v, "a TOML list holds scalars or tables, not both")
+			return nil
+		}
+		return append(template{ready("\n[[" + name + "]]\n")}, c.toml(c.members(n.at, table), name, ctx)...)
+	})
+}
+
+// anyTable reports whether a list holds tables, not counting those that only repeat a scalar.
+func anyTable(list []any) bool {
+	return slices.ContainsFunc(list, func(v any) bool {
+		m, ok := v.(map[string]any)
+		_, repeatsScalar := m["$item"]
+		return ok && !repeatsScalar
+	})
+}
+
+var bareKey = regexp.MustCompile(`\A[A-Za-z0-9_-]+\z`)
+
+func tomlKey(k string) string {
+	if bareKey.MatchString(k) {
+		return k
+	}
+	return jsonText(k)
+}
+
+// below gives the context under a key of a container or volume; see the rules in docs/design.md, "Holes".
+func (ctx context) below(key string) context {
+	if !ctx.inPod {
+		return ctx
+	}
+	parent := ctx.key
+	ctx.key = key
+	switch key {
+	case "securityContext", "lifecycle", "hostPort", "hostIP":
+		ctx.fixed = "no parameter may stand in " + key
+	case "name":
+		if !slices.Contains(referrers, parent) {
+			ctx.fixed = "no parameter may stand in a name"
+		}
+	case "command", "args", "subPathExpr":
+		ctx.dollars, ctx.numbers = true, false
+	case "value":
+		ctx.dollars, ctx.numbers = ctx.dollars || parent == "env", ctx.numbers && parent != "env"
+	case "image":
+		ctx.image = true
+	}
+	return ctx
+}
+
+// referrers are the fields whose "name" refers to a ConfigMap or Secret.
+var referrers = []string{"configMap", "secret", "configMapKeyRef", "secretKeyRef", "configMapRef", "secretRef"}
+
+// podContext is the context of a container's or volume's body.
+func podContext() context {
+	return context{escape: escape{inJSON: true}, numbers: true, inPod: true}
+}
+
+// fileContext is the context of a file of the given format.
+func fileContext(f *v1alpha1.File) context {
+	if f.Format == v1alpha1.FormatLines {
+		return context{escape: escape{dollars: f.DollarExpands}, lineSafe: true}
+	}
+	return context{escape: escape{dollars: f.DollarExpands, inFile: true}, numbers: true}
+}
+
+// file compiles a file's content to the inside of a JSON string.
+func (c *compiler) file(at *field.Path, f *v1alpha1.File) template {
+	ctx := fileContext(f)
+	var t template
+	switch f.Format {
+	case v1alpha1.FormatLines:
+		t = c.lines(at.Child("lines"), f.Lines, ctx)
+	case v1alpha1.FormatYAML, v1alpha1.FormatJSON, v1alpha1.FormatTOML:
+		if f.Data == nil {
+			c.errs = append(c.errs, field.Required(at.Child("data"), "a "+string(f.Format)+" file needs data"))
+			return nil
+		}
+		t = c.data(at.Child("data"), f, ctx)
+	default:
+		c.errs = append(c.errs, field.NotSupported(at.Child("format"), f.Format, []string{"yaml", "json", "toml", "lines"}))
+	}
+	return t.inString().joined()
+}
+
+func (c *compiler) data(at *field.Path, f *v1alpha1.File, ctx context) template {
+	tree, _ := c.tree(at, []byte(jsonText(f.Data))).(map[string]any)
+	nodes := c.members(at, tree)
+	switch f.Format {
+	case v1alpha1.FormatYAML:
+		return c.collection(nodes, group{empty: []byte("{}\n")}, c.yamlMember("", ctx))
+	case v1alpha1.FormatTOML:
+		return c.toml(nodes, "", ctx)
+	}
+	return append(c.json(at, tree, ctx), ready("\n"))
+}
+
+func (c *compiler) lines(at *field.Path, lines []v1alpha1.Line, ctx context) template {
+	var t template
+	for i := range lines {
+		l := &lines[i]
+		n := node{at: at.Index(i), each: -1, when: c.when(at.Index(i).Child("when"), l.When)}
+		if l.Each != "" {
+			n.each = c.each(at.Index(i).Child("each"), l.Each)
+		}
+		if strings.ContainsAny(l.Line, "\n\r") {
+			c.bad(n.at, l.Line, "a line holds no line break")
+		}
+		t = append(t, c.collection([]node{n}, group{}, func(n *node) template {
+			return append(c.text(n.at.Child("line"), l.Line, ctx), ready("\n"))
+		})...)
+	}
+	if len(lines) == 0 {
+		c.errs = append(c.errs, field.Required(at, fmt.Sprintf("a %s file needs lines", v1alpha1.FormatLines)))
+	}
+	return t
+}

@@ -1,0 +1,242 @@
+package sidecars
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/pod-security-admission/api"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
+)
+
+// Entry is a compiled catalog entry. It is immutable.
+type Entry struct {
+	// Name of the entry and of its first container.
+	Name string
+	// Revision is a hash of the spec: twelve hexadecimal digits.
+	Revision string
+	// Spec as it was written.
+	Spec *v1alpha1.SidecarSpec
+	// Level is the strictest Pod Security level that the entry's parts meet.
+	Level api.Level
+
+	params     []param
+	containers []container
+	volumes    []volume
+	files      []file
+	env        []appEnv
+	runAsOf    template
+	selector   labels.Selector
+}
+
+// container is a compiled container of an entry.
+type container struct {
+	name string
+	// list is where it goes; index says at which end.
+	place v1alpha1.Placement
+	// toCompletion: an ordinary init container.
+	toCompletion bool
+	when         condition
+	// head is `{"name":"x",…` up to, without, resources, securityContext and volumeMounts.
+	head      template
+	resources template
+	limits    template
+	security  corev1.SecurityContext
+	// securityJSON is the securityContext as JSON.
+	securityJSON []byte
+	mounts       []mount
+	ports        []port
+	// image, command and args are compared with a container that says it is this one.
+	image, command, args template
+}
+
+type mount struct {
+	volume             string
+	mountPath, subPath template
+	readOnly           bool
+	when               condition
+}
+
+type port struct {
+	number   template
+	protocol string
+	when     condition
+}
+
+type volume struct {
+	name string
+	when condition
+	// body is `{"name":"x",…}`.
+	body   template
+	shares []share
+	// evictable: an emptyDir on disk, which goes on the autoscaler's list.
+	evictable bool
+	// written: a container of the entry mounts it for writing.
+	written bool
+}
+
+type share struct {
+	containers targets
+	sidecars   []string
+	mountPath  template
+	readOnly   bool
+	when       condition
+}
+
+// targets are the app containers that something is meant for: names or globs, or a list parameter.
+type targets struct {
+	globs []string
+	param int
+}
+
+type file struct {
+	name       string
+	annotation string
+	mountPath  string
+	containers []string
+	content    template
+	when       condition
+}
+
+type appEnv struct {
+	name       string
+	value      template
+	containers targets
+	when       condition
+}
+
+// filesVolume is the name of the volume that shows an entry's files.
+func (e *Entry) filesVolume() string { return e.Name + "-files" }
+
+func (e *Entry) param(name string) int {
+	return slices.IndexFunc(e.params, func(p param) bool { return p.name == name })
+}
+
+func (e *Entry) paramNames() []string {
+	names := make([]string, len(e.params))
+	for i := range e.params {
+		names[i] = e.params[i].name
+	}
+	return names
+}
+
+// defaults are the values when a Pod sets nothing.
+func (e *Entry) defaults() []value {
+	values := make([]value, len(e.params))
+	for i := range e.params {
+		values[i] = e.params[i].fallback
+		values[i].from = FromDefault
+	}
+	return values
+}
+
+// Compile checks a catalog entry's spec and makes it ready to inject. The errors have field paths in the document.
+func Compile(name string, spec *v1alpha1.SidecarSpec) (*Entry, field.ErrorList) {
+	e := &Entry{Name: name, Revision: revision(spec), Spec: spec}
+	c := &compiler{entry: e, used: map[int]bool{}, list: -1}
+	at := field.NewPath("spec")
+	c.entryName(field.NewPath("metadata", "name"), name)
+	c.parameters(at.Child("parameters"))
+	c.volumes(at.Child("volumes"))
+	c.containers(at)
+	c.files(at.Child("files"))
+	c.appEnv(at.Child("appEnv"))
+	c.rest(at)
+	for i := range e.params {
+		if !c.used[i] {
+			c.bad(at.Child("parameters").Key(e.params[i].name), e.params[i].name, "is not used anywhere in the entry")
+		}
+	}
+	if len(c.errs) > 0 {
+		return nil, sortErrors(c.errs)
+	}
+	c.grade()
+	return e, nil
+}
+
+func revision(spec *v1alpha1.SidecarSpec) string {
+	b, err := json.Marshal(spec)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:6])
+}
+
+// rest compiles what concerns the entry as a whole.
+func (c *compiler) rest(at *field.Path) {
+	s := c.entry.Spec
+	if s.RunAsUserOf != "" {
+		c.entry.runAsOf = c.text(at.Child("runAsUserOf"), s.RunAsUserOf, context{})
+	}
+	if s.FlushSeconds < 0 || s.FlushSeconds > 600 {
+		c.bad(at.Child("flushSeconds"), s.FlushSeconds, "must be between 0 and 600")
+	}
+	switch s.HostNetwork {
+	case "", v1alpha1.HostNetworkRefused, v1alpha1.HostNetworkAllowed:
+	default:
+		c.errs = append(c.errs, field.NotSupported(at.Child("hostNetwork"), s.HostNetwork, []string{"refused", "allowed"}))
+	}
+	for _, other := range slices.Concat(s.Order.After, s.Order.ConflictsWith) {
+		if other == c.entry.Name {
+			c.bad(at.Child("order"), other, "an entry cannot be ordered against itself")
+		}
+	}
+	c.entry.selector = labels.Everything()
+	if s.NamespaceSelector != nil {
+		sel, err := metav1.LabelSelectorAsSelector(s.NamespaceSelector)
+		if err != nil {
+			c.bad(at.Child("namespaceSelector"), s.NamespaceSelector, err.Error())
+			return
+		}
+		c.entry.selector = sel
+	}
+}
+
+// maxName is the longest name of an entry or a parameter: prefix, both and a dot fit an annotation's 63 characters.
+const maxName = 30
+
+func (c *compiler) entryName(at *field.Path, name string) {
+	if why := labelProblem(name, maxName); why != "" {
+		c.bad(at, name, why)
+	}
+	if slices.Contains([]string{"pillion", "inject", "status", "file", "injected", "injection", "failure-policy"}, name) {
+		c.bad(at, name, "is reserved")
+	}
+}
+
+// partName checks the literal name of a container or volume: the entry's name, or <entry>-<x>.
+func (c *compiler) partName(at *field.Path, name string, first bool) {
+	if why := labelProblem(name, 63); why != "" {
+		c.bad(at, name, why)
+		return
+	}
+	if first && name != c.entry.Name {
+		c.bad(at, name, "the first container must be named like the entry, "+c.entry.Name)
+	}
+	if !first && !strings.HasPrefix(name, c.entry.Name+"-") {
+		c.bad(at, name, "must be named "+c.entry.Name+"-<x>")
+	}
+}
+
+func labelProblem(name string, most int) string {
+	if len(name) > most {
+		return "must have at most 30 characters"
+	}
+	if name == "" || !dnsLabel.MatchString(name) {
+		return "must be a DNS label: lower-case letters, digits and -, starting with a letter and not ending with -"
+	}
+	return ""
+}
+
+func sortErrors(errs field.ErrorList) field.ErrorList {
+	slices.SortStableFunc(errs, func(a, b *field.Error) int { return strings.Compare(a.Error(), b.Error()) })
+	return slices.CompactFunc(errs, func(a, b *field.Error) bool { return a.Error() == b.Error() })
+}

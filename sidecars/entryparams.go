@@ -1,0 +1,137 @@
+package sidecars
+
+import (
+	"regexp"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
+)
+
+// envName is the form of an environment variable that a catalog may give to an app.
+var envName = regexp.MustCompile(`\A[A-Za-z_][A-Za-z0-9_]*\z`)
+
+var dnsLabel = regexp.MustCompile(`\A[a-z]([a-z0-9-]*[a-z0-9])?\z`)
+
+// parameters compiles the declarations, sorted by name.
+func (c *compiler) parameters(at *field.Path) {
+	for _, name := range sortedKeys(c.entry.Spec.Parameters) {
+		decl := c.entry.Spec.Parameters[name]
+		if why := labelProblem(name, maxName); why != "" {
+			c.bad(at.Key(name), name, why)
+		}
+		c.entry.params = append(c.entry.params, c.parameter(at.Key(name), name, &decl))
+	}
+}
+
+func (c *compiler) parameter(at *field.Path, name string, d *v1alpha1.Parameter) param {
+	p := param{name: name, typ: d.Type, decl: d}
+	if d.Type != v1alpha1.TypeList && checkFor(d.Type) == nil {
+		c.errs = append(c.errs, field.NotSupported(at.Child("type"), d.Type, append(scalarTypes(), "list")))
+		p.typ = v1alpha1.TypeString
+		return p
+	}
+	c.bounds(at, &p)
+	if d.Type == v1alpha1.TypeList {
+		c.listItems(at.Child("items"), &p)
+	} else if d.Items != nil {
+		c.bad(at.Child("items"), d.Type, "only a list has items")
+	}
+	p.lineSafe = p.typ != v1alpha1.TypeList && provedLineSafe(d)
+	if d.Required && d.Default != nil {
+		c.bad(at.Child("default"), d.Default.Text, "a required parameter has no default")
+	}
+	if d.Pattern != "" && d.Default == nil && d.Example == nil && d.Enum == nil {
+		c.errs = append(c.errs, field.Required(at.Child("example"), "a parameter with a pattern and no default needs a valid example"))
+	}
+	p.fallback = c.declared(at.Child("default"), &p, d.Default)
+	c.declared(at.Child("example"), &p, d.Example)
+	return p
+}
+
+// declared checks a default or an example.
+func (c *compiler) declared(at *field.Path, p *param, v *v1alpha1.Value) value {
+	if v == nil {
+		return value{}
+	}
+	isList := p.typ == v1alpha1.TypeList
+	if isList != (v.List != nil) {
+		c.bad(at, v.Text, map[bool]string{true: "want a list", false: "want a scalar"}[isList])
+		return value{}
+	}
+	if isList && p.decl.Items == nil {
+		return value{}
+	}
+	var got value
+	var err error
+	if isList {
+		got, err = p.list(v.List)
+	} else {
+		got, err = p.parse(v.Text)
+	}
+	if err != nil {
+		c.bad(at, v.Text+strings.Join(v.List, ","), err.Error())
+	}
+	return got
+}
+
+func (c *compiler) bounds(at *field.Path, p *param) {
+	d := p.decl
+	if d.Pattern != "" {
+		re, err := regexp.Compile(d.Pattern)
+		if err != nil {
+			c.bad(at.Child("pattern"), d.Pattern, err.Error())
+		} else {
+			p.pattern = regexp.MustCompile(`\A(?:` + re.String() + `)\z`)
+		}
+	}
+	if d.MaxLength < 0 || d.MaxLength > largestMaxLength {
+		c.bad(at.Child("maxLength"), d.MaxLength, "must be between 0 and 4096")
+	}
+	for _, b := range []struct {
+		name, text string
+		into       **bound
+	}{{"minimum", d.Minimum, &p.min}, {"maximum", d.Maximum, &p.max}} {
+		if b.text == "" {
+			continue
+		}
+		limit, err := newBound(p.typ, b.text)
+		if err != nil {
+			c.bad(at.Child(b.name), b.text, err.Error())
+			continue
+		}
+		*b.into = limit
+	}
+	if p.min != nil && p.max != nil && p.max.less(p.min) {
+		c.bad(at.Child("maximum"), d.Maximum, "is below the minimum")
+	}
+	if d.Schemes != nil && d.Type != v1alpha1.TypeURL {
+		c.bad(at.Child("schemes"), d.Schemes, "only a url has schemes")
+	}
+}
+
+func (c *compiler) listItems(at *field.Path, p *param) {
+	it := p.decl.Items
+	if it == nil {
+		c.errs = append(c.errs, field.Required(at, "a list declares its items"))
+		p.decl.Items = &v1alpha1.Items{Parameter: v1alpha1.Parameter{Type: v1alpha1.TypeString}}
+		return
+	}
+	if it.MaxItems < 0 || it.MaxItems > largestMaxItems {
+		c.bad(at.Child("maxItems"), it.MaxItems, "must be between 0 and 64")
+	}
+	if it.Fields == nil {
+		if it.Type == v1alpha1.TypeList {
+			c.bad(at.Child("type"), it.Type, "a list cannot hold lists")
+			it.Type = v1alpha1.TypeString
+		}
+		item := c.parameter(at, p.name, &it.Parameter)
+		p.item = &item
+		return
+	}
+	for _, name := range sortedKeys(it.Fields) {
+		decl := it.Fields[name]
+		p.fields = append(p.fields, c.parameter(at.Child("fields").Key(name), name, &decl))
+	}
+}

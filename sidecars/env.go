@@ -1,0 +1,69 @@
+package sidecars
+
+import "encoding/json"
+
+// Rule: an entry's appEnv is added to the app containers meant; a variable that a container has already stays, with a
+// warning where it says something else.
+// Reads: env of app containers.
+// Adds: env of app containers.
+// Golden: app-env, app-env-kept.
+func (p *plan) addEnv() {
+	for _, s := range p.sidecars {
+		for i := range s.entry.env {
+			e := &s.entry.env[i]
+			if !e.when.holds(s.values) {
+				continue
+			}
+			value := e.value.text(s.values)
+			p.app(func(c containerPlace) {
+				if e.meant(c, s.values) {
+					p.addVariable(c, e.name, value)
+				}
+			})
+		}
+	}
+}
+
+// meant leaves init containers out unless they are named.
+func (e *appEnv) meant(c containerPlace, values []value) bool {
+	if c.list == "initContainers" && e.containers.param < 0 && len(e.containers.globs) == 1 && e.containers.globs[0] == "*" {
+		return false
+	}
+	return e.containers.matches(c.ctr.Name, values)
+}
+
+func (p *plan) addVariable(c containerPlace, name, value string) {
+	for _, had := range variables(c.ctr) {
+		if had.Name != name {
+			continue
+		}
+		if had.Value != value {
+			p.warn(CodeEnvKept, "container %s keeps its own %s", c.ctr.Name, name)
+		}
+		return
+	}
+	for i := range p.env {
+		if p.env[i].to.ctr == c.ctr && p.env[i].name == name {
+			return
+		}
+	}
+	body := p.json(func(dst []byte) []byte {
+		dst = jsonString(append(dst, `{"name":`...), name)
+		dst = jsonString(append(dst, `,"value":`...), value)
+		return append(dst, '}')
+	})
+	p.env = append(p.env, envAddition{c, addition{name, body}})
+}
+
+type variable struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+func variables(c *Container) []variable {
+	var list []variable
+	if c.Env == nil || json.Unmarshal(c.Env, &list) != nil {
+		return nil
+	}
+	return list
+}

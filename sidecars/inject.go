@@ -1,0 +1,89 @@
+package sidecars
+
+import (
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
+)
+
+// Inject answers what becomes of a Pod: nothing, a patch, or a refusal with every reason. It reads the Pod and never
+// writes it; the same input gives the same bytes. The Namespace may be the zero value where nothing is known of it.
+func Inject(c *Catalog, pod *Pod, ns *Namespace) *Result {
+	req := newRequest(pod, ns)
+	if why := req.skip(); why != ReasonNone {
+		return &Result{Outcome: Skipped, Reason: why, Warnings: req.warnings}
+	}
+	req.read(c)
+	if len(req.errs) > 0 {
+		return req.refuse(req.errs, req.warnings)
+	}
+	p := newPlan(req)
+	p.gather()
+	if len(p.errs) > 0 {
+		return req.refuse(p.errs, p.warnings)
+	}
+	return p.result()
+}
+
+// gather runs the rules. The order on the page is the order in which they see each other's additions.
+func (p *plan) gather() {
+	p.checkKind()          // hostnetwork.go
+	p.checkPodSecurity()   // podsecurity.go
+	p.identify()           // identity.go
+	p.checkNames()         // names.go
+	p.checkConflictsWith() // order.go
+	p.joinVolumes()        // join.go
+	p.addVolumes()         // volumes.go
+	p.addFiles()           // files.go
+	p.maskToken()          // token.go
+	p.addContainers()      // containers.go, paths.go, runas.go, resources.go
+	p.addEnv()             // env.go
+	p.checkPorts()         // ports.go
+	p.shareProcesses()     // processes.go
+	p.extendGrace()        // grace.go
+	p.allowEviction()      // evict.go
+	p.warnOfQoS()          // resources.go
+	p.setStatus()          // status.go
+	p.checkCeilings()      // ceilings.go
+}
+
+// refuse turns mistakes into an answer: a refusal, or an admission with warnings where the Pod says so.
+func (r *request) refuse(errs field.ErrorList, warnings []Warning) *Result {
+	res := &Result{Outcome: Denied, Reason: reasonOf(errs), Sidecars: r.names, Errors: sortErrors(errs), Warnings: warnings}
+	if !r.ignore {
+		return res
+	}
+	res.Outcome = Ignored
+	for _, e := range res.Errors {
+		res.Warnings = append(res.Warnings, Warning{CodeIgnored, e.Error()})
+	}
+	return res
+}
+
+// The origins of errors, by which a refusal gets its Reason; the first of this order that occurs names it.
+var reasons = []Reason{BadRequest, UnknownSidecar, BadParameter, TooLarge, Conflict}
+
+// reasonOf gives the reason of a list of errors: the origin marked on them, Conflict where none is.
+func reasonOf(errs field.ErrorList) Reason {
+	for _, r := range reasons {
+		for _, e := range errs {
+			if e.Origin == string(r) {
+				return r
+			}
+		}
+	}
+	return Conflict
+}
+
+func annotationPath(key string, from Source) *field.Path {
+	root := field.NewPath("metadata")
+	if from == FromNamespace {
+		root = field.NewPath("namespace", "metadata")
+	}
+	return root.Child("annotations").Key(key)
+}
+
+// injectPath is where a Pod, or its Namespace, asks.
+func (r *request) injectPath() *field.Path {
+	return annotationPath(v1alpha1.AnnotationInject, r.asksFrom)
+}

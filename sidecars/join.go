@@ -1,0 +1,192 @@
+package sidecars
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Rule: where an app container mounts a volume at a shared path already, the sidecar joins that volume (emptyDir, PVC or
+// hostPath alike) with its subPath; where it mounts a parent of the path, the sidecar joins at the subdirectory. Two
+// volumes at one path, a subPathExpr, or a read-only volume under a writing sidecar are refused. Where nothing is
+// mounted, the entry's own emptyDir is. Every container meant gets the mount it lacks.
+// Reads: volumeMounts of app containers, kinds of volumes.
+// Adds: volumeMounts of app containers and of other entries.
+// Golden: shared-volume, join-*.
+func (p *plan) joinVolumes() {
+	for _, s := range p.sidecars {
+		for i := range s.entry.volumes {
+			if v := &s.entry.volumes[i]; v.when.holds(s.values) {
+				p.joinVolume(s, i, v)
+			}
+		}
+	}
+}
+
+func (p *plan) joinVolume(s *sidecar, i int, v *volume) {
+	j := &joint{volume: v.name, own: true}
+	s.joined[i] = j
+	for k := range v.shares {
+		sh := &v.shares[k]
+		if !sh.when.holds(s.values) {
+			continue
+		}
+		at := sh.mountPath.text(s.values)
+		if !p.validMountPath(s, at) {
+			continue
+		}
+		if found := p.findJoint(s, v, sh, at); found != nil {
+			*j = *found
+			j.own = found.volume == v.name
+		}
+		p.mountIntoApp(s, sh, j, at)
+		p.mountIntoSidecars(s, sh, j, at)
+	}
+}
+
+func (p *plan) validMountPath(s *sidecar, at string) bool {
+	if path.IsAbs(at) && path.Clean(at) == at && at != "/" && !strings.Contains(at, ":") {
+		return true
+	}
+	p.fail(BadParameter, field.Invalid(p.req.injectPath(), quotedIfLong(at), "sidecar "+s.entry.Name+" cannot share a volume at this path: want a clean absolute path without a colon"))
+	return false
+}
+
+// findJoint looks for what app containers mount at a path; nil where they mount nothing there.
+func (p *plan) findJoint(s *sidecar, v *volume, sh *share, at string) *joint {
+	var found *joint
+	var by string
+	p.app(func(c containerPlace) {
+		if !sh.containers.matches(c.ctr.Name, s.values) {
+			return
+		}
+		m, index := p.mountCovering(c, at)
+		if m == nil {
+			return
+		}
+		here := c.path().Child("volumeMounts").Index(index)
+		if why := p.cannotJoin(v, m); why != "" {
+			p.fail(Conflict, field.Invalid(here, m.MountPath, fmt.Sprintf("sidecar %s shares %s: %s", s.entry.Name, at, why)))
+			return
+		}
+		j := &joint{volume: m.Name, subPath: path.Join(m.SubPath, strings.TrimPrefix(strings.TrimPrefix(at, m.MountPath), "/"))}
+		if found != nil && (found.volume != j.volume || found.subPath != j.subPath) {
+			why := fmt.Sprintf("sidecar %s shares %s, where container %s mounts volume %s", s.entry.Name, at, by, found.volume)
+			p.fail(Conflict, field.Invalid(here.Child("name"), m.Name, why))
+			return
+		}
+		found, by = j, c.ctr.Name
+	})
+	return found
+}
+
+// cannotJoin says why the entry cannot use a mount's volume, or nothing.
+func (p *plan) cannotJoin(v *volume, m *Mount) string {
+	if m.SubPathExpr != "" {
+		return "a subPathExpr cannot be joined"
+	}
+	if !v.written {
+		return ""
+	}
+	if m.ReadOnly {
+		return "the mount is read-only and the sidecar writes"
+	}
+	if vol := p.pod.volume(m.Name); vol != nil && vol.readOnlyKind() != "" {
+		return "a " + vol.readOnlyKind() + " volume is read-only and the sidecar writes"
+	}
+	return ""
+}
+
+// mountCovering gives the mount of a container at a path or, failing that, at its nearest parent, with its index among
+// the container's own mounts or -1 for one that another entry adds.
+func (p *plan) mountCovering(c containerPlace, at string) (*Mount, int) {
+	var best *Mount
+	index := -1
+	consider := func(m *Mount, i int) {
+		if m.MountPath != at && !strings.HasPrefix(at, strings.TrimSuffix(m.MountPath, "/")+"/") {
+			return
+		}
+		if best == nil || len(m.MountPath) > len(best.MountPath) {
+			best, index = m, i
+		}
+	}
+	for i := range c.ctr.VolumeMounts {
+		consider(&c.ctr.VolumeMounts[i], i)
+	}
+	for i := range p.mounts {
+		if p.mounts[i].to.ctr == c.ctr {
+			consider(&p.mounts[i].Mount, -1)
+		}
+	}
+	return best, index
+}
+
+func (p *plan) mountIntoApp(s *sidecar, sh *share, j *joint, at string) {
+	var names []string
+	p.app(func(c containerPlace) {
+		names = append(names, c.ctr.Name)
+		if !sh.containers.matches(c.ctr.Name, s.values) {
+			return
+		}
+		if m, _ := p.mountCovering(c, at); m == nil {
+			p.mounts = append(p.mounts, mountAddition{c, Mount{Name: j.volume, MountPath: at, SubPath: j.subPath, ReadOnly: sh.readOnly}})
+		}
+	})
+	p.checkTargets(s, &sh.containers, names)
+}
+
+// checkTargets refuses a name, not a glob, that no container of the app has.
+func (p *plan) checkTargets(s *sidecar, t *targets, names []string) {
+	if t.param < 0 {
+		return
+	}
+	for _, it := range s.values[t.param].items {
+		if strings.ContainsAny(it.text, "*?[") || containsString(names, it.text) {
+			continue
+		}
+		key := s.entry.params[t.param].name
+		at := annotationPath("pillion.dev/"+s.entry.Name+"."+key, s.values[t.param].from)
+		p.fail(BadParameter, field.Invalid(at, quotedIfLong(it.text), "no such container"+hint(it.text, names, "the Pod has")))
+	}
+}
+
+func containsString(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+// mountIntoSidecars gives the mount to other entries' containers: to those still to be added, and to those that are there
+// and lack it.
+func (p *plan) mountIntoSidecars(s *sidecar, sh *share, j *joint, at string) {
+	for _, name := range sh.sidecars {
+		other := p.sidecar(name)
+		if other == nil || other == s {
+			continue
+		}
+		m := Mount{Name: j.volume, MountPath: at, SubPath: j.subPath, ReadOnly: sh.readOnly}
+		other.extra = append(other.extra, m)
+		if other.was == nil {
+			continue
+		}
+		for _, ctr := range other.was.Containers {
+			if c, there := p.pod.container(ctr); there && !mountsAt(c.ctr, at) {
+				p.mounts = append(p.mounts, mountAddition{c, m})
+			}
+		}
+	}
+}
+
+func mountsAt(c *Container, at string) bool {
+	for i := range c.VolumeMounts {
+		if c.VolumeMounts[i].MountPath == at {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,109 @@
+package sidecars
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
+)
+
+// Rule: a key below pillion.dev/ that means nothing gets the nearest one that does: an error where it names a parameter of
+// a sidecar that is asked for, a warning otherwise.
+// Reads: metadata.annotations.
+// Adds: nothing.
+// Golden: unknown-key, unknown-parameter, unused-parameter.
+func (r *request) warnOfKeys(c *Catalog) {
+	for _, key := range sortedKeys(r.pod.Metadata.Annotations.Ours) {
+		rest, ours := strings.CutPrefix(key, v1alpha1.Prefix)
+		if !ours || slices.Contains(knownKeys(), rest) || strings.HasPrefix(key, v1alpha1.AnnotationFilePrefix) {
+			continue
+		}
+		sidecar, parameter, dotted := strings.Cut(rest, ".")
+		if !dotted {
+			r.warn(CodeUnknownKey, "unknown annotation %s%s", quotedIfLong(key), hint(rest, knownKeys()[:2], "valid are"))
+			continue
+		}
+		if c != nil {
+			r.parameterKey(c, key, sidecar, parameter)
+		}
+	}
+}
+
+func (r *request) parameterKey(c *Catalog, key, sidecar, parameter string) {
+	e := c.Entry(sidecar)
+	switch {
+	case e == nil:
+		r.warn(CodeUnknownKey, "%s: no sidecar %s%s", quotedIfLong(key), quoted(sidecar), hint(sidecar, c.Names(), "the catalog has"))
+	case !slices.Contains(r.names, sidecar):
+		r.warn(CodeUnusedKey, "%s has no effect: the Pod does not ask for %s", quotedIfLong(key), sidecar)
+	case e.param(parameter) < 0:
+		why := "sidecar " + sidecar + " has no such parameter" + hint(parameter, e.paramNames(), "it has")
+		r.fail(BadParameter, field.Invalid(annotationPath(key, FromPod), quotedIfLong(parameter), why))
+	}
+}
+
+func knownKeys() []string { return []string{"inject", "failure-policy", "status"} }
+
+func (r *request) warn(code, format string, args ...any) {
+	r.warnings = append(r.warnings, Warning{code, fmt.Sprintf(format, args...)})
+}
+
+func labelSet(m map[string]string) labels.Set { return m }
+
+// hint names the nearest of the valid names, and lists them where they are few.
+func hint(got string, valid []string, intro string) string {
+	s := ""
+	if near := nearest(got, valid); near != "" {
+		s = fmt.Sprintf("; did you mean %q?", near)
+	}
+	const most = 12
+	switch {
+	case len(valid) == 0:
+		return s
+	case len(valid) > most:
+		return fmt.Sprintf("%s; %s %s and %d more", s, intro, strings.Join(valid[:most], ", "), len(valid)-most)
+	}
+	return s + "; " + intro + " " + strings.Join(valid, ", ")
+}
+
+// nearest gives the valid name at the smallest edit distance, where that is small against the name's length.
+func nearest(got string, valid []string) string {
+	if len(got) > 64 {
+		return ""
+	}
+	best, at := "", len(got)/3+2
+	for _, v := range valid {
+		if d := distance(got, v); d < at {
+			best, at = v, d
+		}
+	}
+	return best
+}
+
+// distance is the number of inserted, deleted and replaced bytes, and of swapped neighbours, between two short names
+// (optimal string alignment).
+func distance(a, b string) int {
+	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
+	for j := range rows[1] {
+		rows[1][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, last, row := rows[(i-1)%3], rows[i%3], rows[(i+1)%3]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return rows[(len(a)+1)%3][len(b)]
+}

@@ -1,0 +1,298 @@
+package sidecars
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
+)
+
+// Pod is the small view of a Pod that the rules read: nothing of it is ever written back. Fields that a rule needs only
+// now and then stay raw JSON. Decode it with github.com/go-json-experiment/json.
+type Pod struct {
+	Metadata Metadata `json:"metadata"`
+	Spec     PodSpec  `json:"spec"`
+}
+
+// Metadata is the view of a Pod's metadata.
+type Metadata struct {
+	Name         string      `json:"name"`
+	GenerateName string      `json:"generateName"`
+	Namespace    string      `json:"namespace"`
+	Labels       Annotations `json:"labels"`
+	Annotations  Annotations `json:"annotations"`
+
+	// present is false where a template has no metadata at all.
+	present bool
+}
+
+// UnmarshalJSONFrom reads the metadata and notes that it is there.
+func (m *Metadata) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	type plain Metadata
+	there := dec.PeekKind() == '{'
+	if err := json.UnmarshalDecode(dec, (*plain)(m)); err != nil {
+		return err
+	}
+	m.present = there
+	return nil
+}
+
+// PodSpec is the view of a Pod's spec.
+type PodSpec struct {
+	InitContainers                []Container      `json:"initContainers"`
+	Containers                    []Container      `json:"containers"`
+	EphemeralContainers           []Container      `json:"ephemeralContainers"`
+	Volumes                       []Volume         `json:"volumes"`
+	HostNetwork                   bool             `json:"hostNetwork"`
+	HostPID                       bool             `json:"hostPID"`
+	ShareProcessNamespace         *bool            `json:"shareProcessNamespace"`
+	AutomountServiceAccountToken  *bool            `json:"automountServiceAccountToken"`
+	TerminationGracePeriodSeconds *int64           `json:"terminationGracePeriodSeconds"`
+	SecurityContext               *SecurityContext `json:"securityContext"`
+	Resources                     *Resources       `json:"resources"`
+	OS                            *OS              `json:"os"`
+}
+
+// OS is spec.os.
+type OS struct {
+	Name string `json:"name"`
+}
+
+// Container is the view of a container in any of a Pod's three lists.
+type Container struct {
+	Name            string           `json:"name"`
+	Image           string           `json:"image"`
+	Command         jsontext.Value   `json:"command"`
+	Args            jsontext.Value   `json:"args"`
+	RestartPolicy   string           `json:"restartPolicy"`
+	Ports           []Port           `json:"ports"`
+	Env             jsontext.Value   `json:"env"`
+	VolumeMounts    []Mount          `json:"volumeMounts"`
+	Resources       *Resources       `json:"resources"`
+	SecurityContext *SecurityContext `json:"securityContext"`
+}
+
+// Port is the view of a container port.
+type Port struct {
+	ContainerPort int32  `json:"containerPort"`
+	Protocol      string `json:"protocol"`
+}
+
+// Mount is a volume mount.
+type Mount struct {
+	Name        string `json:"name"`
+	MountPath   string `json:"mountPath"`
+	SubPath     string `json:"subPath"`
+	SubPathExpr string `json:"subPathExpr"`
+	ReadOnly    bool   `json:"readOnly"`
+}
+
+// SecurityContext is the view of a Pod's or a container's securityContext.
+type SecurityContext struct {
+	RunAsUser  *int64 `json:"runAsUser"`
+	RunAsGroup *int64 `json:"runAsGroup"`
+}
+
+// Resources is the view of resources: CPU and memory only, as these decide the QoS class.
+type Resources struct {
+	Requests Amounts `json:"requests"`
+	Limits   Amounts `json:"limits"`
+}
+
+// Volume is the view of a volume: its name and whether its kind can only be read.
+type Volume struct {
+	Name        string  `json:"name"`
+	ConfigMap   present `json:"configMap"`
+	Secret      present `json:"secret"`
+	Projected   present `json:"projected"`
+	DownwardAPI present `json:"downwardAPI"`
+	Image       present `json:"image"`
+}
+
+func (v *Volume) readOnlyKind() string {
+	switch {
+	case bool(v.ConfigMap):
+		return "configMap"
+	case bool(v.Secret):
+		return "secret"
+	case bool(v.Projected):
+		return "projected"
+	case bool(v.DownwardAPI):
+		return "downwardAPI"
+	case bool(v.Image):
+		return "image"
+	}
+	return ""
+}
+
+// present is true where a member has a value; the value itself is skipped.
+type present bool
+
+// UnmarshalJSONFrom skips the value.
+func (p *present) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	*p = dec.PeekKind() != 'n'
+	return dec.SkipValue()
+}
+
+// Amounts holds a requests or limits map's CPU and memory as written; empty means absent.
+type Amounts struct {
+	CPU, Memory string
+}
+
+// UnmarshalJSONFrom reads quantities written as strings or numbers.
+func (a *Amounts) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	return eachMember(dec, func(name string, value jsontext.Value) error {
+		switch name {
+		case "cpu":
+			a.CPU = scalar(value)
+		case "memory":
+			a.Memory = scalar(value)
+		}
+		return nil
+	})
+}
+
+// Annotations is the view of an annotation or label map: whether it is there, its size, and the keys that concern
+// Pillion. A tenant may write 256 KiB of others; they are counted and not kept.
+type Annotations struct {
+	// Present is false where the map is absent or null.
+	Present bool
+	// Count is the number of keys; Size the length in bytes of all keys and values.
+	Count, Size int
+	// Ours holds the keys below pillion.dev/ and the autoscaler's list.
+	Ours map[string]string
+}
+
+// UnmarshalJSONFrom reads the map.
+func (a *Annotations) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	a.Present = dec.PeekKind() == '{'
+	return eachMember(dec, func(name string, value jsontext.Value) error {
+		if value.Kind() != '"' {
+			return fmt.Errorf("value of %q is not a string", name)
+		}
+		a.Count++
+		a.Size += len(name) + len(value) - 2
+		if !strings.HasPrefix(name, v1alpha1.Prefix) && name != v1alpha1.AnnotationSafeToEvict {
+			return nil
+		}
+		if a.Ours == nil {
+			a.Ours = make(map[string]string, 4)
+		}
+		a.Ours[strings.Clone(name)] = scalar(value)
+		return nil
+	})
+}
+
+// eachMember calls do for every member of the object (or null) that dec stands before. The name is valid during the call
+// only where do does not read on.
+func eachMember(dec *jsontext.Decoder, do func(name string, value jsontext.Value) error) error {
+	start, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	if start.Kind() == 'n' {
+		return nil
+	}
+	if start.Kind() != '{' {
+		return errors.New("want an object")
+	}
+	var buf [80]byte
+	for dec.PeekKind() != '}' {
+		raw, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		name, err := jsontext.AppendUnquote(buf[:0], raw)
+		if err != nil {
+			return err
+		}
+		key := string(name)
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if err := do(key, value); err != nil {
+			return err
+		}
+	}
+	_, err = dec.ReadToken()
+	return err
+}
+
+// scalar gives the text of a JSON string, or a number as it is written.
+func scalar(v jsontext.Value) string {
+	if v.Kind() != '"' {
+		return string(v)
+	}
+	b, err := jsontext.AppendUnquote(nil, v)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// DecodeOptions are the options with which a Pod, or a review that holds one, is decoded: the API server's JSON is
+// well-formed, and the CLI has checked its input before.
+func DecodeOptions() json.Options {
+	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// ReadPod reads the view from a Pod's JSON. The error names the place as a JSON pointer.
+func ReadPod(object []byte) (*Pod, error) {
+	pod := new(Pod)
+	if err := json.Unmarshal(object, pod, DecodeOptions()); err != nil {
+		return nil, readError(err)
+	}
+	return pod, nil
+}
+
+func readError(err error) error {
+	var se *json.SemanticError
+	if errors.As(err, &se) {
+		return fmt.Errorf("%s: cannot read JSON %s here", se.JSONPointer, se.JSONKind)
+	}
+	return err
+}
+
+// containerPlace locates a container in a Pod.
+type containerPlace struct {
+	// list is initContainers, containers or ephemeralContainers.
+	list  string
+	index int
+	ctr   *Container
+}
+
+// all visits every container of the three lists, init containers first.
+func (p *Pod) all(visit func(containerPlace)) {
+	for _, l := range []struct {
+		name string
+		list []Container
+	}{{"initContainers", p.Spec.InitContainers}, {"containers", p.Spec.Containers}, {"ephemeralContainers", p.Spec.EphemeralContainers}} {
+		for i := range l.list {
+			visit(containerPlace{l.name, i, &l.list[i]})
+		}
+	}
+}
+
+func (p *Pod) volume(name string) *Volume {
+	for i := range p.Spec.Volumes {
+		if p.Spec.Volumes[i].Name == name {
+			return &p.Spec.Volumes[i]
+		}
+	}
+	return nil
+}
+
+// Namespace is what the rules need to know of a Pod's Namespace; the zero value is a Namespace that says nothing.
+type Namespace struct {
+	Name                string
+	Labels, Annotations map[string]string
+}
+
+func (n *Namespace) requires() bool {
+	return n.Labels[v1alpha1.LabelInjection] == v1alpha1.InjectionRequired
+}

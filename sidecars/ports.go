@@ -1,0 +1,63 @@
+package sidecars
+
+import (
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Rule: all containers of a Pod share one network namespace, so a port that one of ours declares must not be declared by
+// another container.
+// Reads: ports of containers.
+// Adds: nothing.
+// Golden: port-taken.
+func (p *plan) checkPorts() {
+	taken := p.declaredPorts()
+	for _, s := range p.sidecars {
+		for _, c := range s.missing {
+			for i := range c.ports {
+				if c.ports[i].when.holds(s.values) {
+					taken = append(taken, p.checkPort(taken, s, c, &c.ports[i]))
+				}
+			}
+		}
+	}
+}
+
+// takenPort is a declared port with its owner and, in the Pod, its path.
+type takenPort struct {
+	number          int32
+	protocol, owner string
+	at              *field.Path
+}
+
+func (p *plan) declaredPorts() []takenPort {
+	var out []takenPort
+	p.pod.all(func(c containerPlace) {
+		if c.list == "initContainers" && c.ctr.RestartPolicy != "Always" {
+			return
+		}
+		for i, port := range c.ctr.Ports {
+			if port.Protocol == "" {
+				port.Protocol = "TCP"
+			}
+			out = append(out, takenPort{port.ContainerPort, port.Protocol, c.ctr.Name, c.path().Child("ports").Index(i).Child("containerPort")})
+		}
+	})
+	return out
+}
+
+func (p *plan) checkPort(taken []takenPort, s *sidecar, c *container, port *port) takenPort {
+	n, err := strconv.ParseInt(port.number.text(s.values), 10, 32)
+	if err != nil {
+		p.fail(BadParameter, field.Invalid(p.req.injectPath(), port.number.text(s.values), "is no port for container "+c.name))
+	}
+	mine := takenPort{int32(n), port.protocol, c.name, p.req.injectPath()}
+	for _, t := range taken {
+		if t.number != mine.number || t.protocol != mine.protocol {
+			continue
+		}
+		p.fail(Conflict, duplicate(t.at, mine.number, "containers "+t.owner+" and "+c.name+" would listen on one port"))
+	}
+	return mine
+}

@@ -1,0 +1,136 @@
+package sidecars
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
+)
+
+// samples lists values of a parameter to prove an entry with: the default or an example first, then every bound, and
+// nothing where nothing may be given.
+func (p *param) samples() []string {
+	var out []string
+	add := func(list ...string) {
+		for _, s := range list {
+			if _, err := p.parse(s); err == nil && !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+	}
+	add(p.declaredSample(p.decl.Default)...)
+	add(p.declaredSample(p.decl.Example)...)
+	add(p.decl.Enum...)
+	add(p.decl.Minimum, p.decl.Maximum)
+	if p.typ == v1alpha1.TypeList {
+		return append(out, p.listSamples()...)
+	}
+	switch p.typ {
+	case v1alpha1.TypeString:
+		longest := p.decl.MaxLength
+		if longest == 0 {
+			longest = defaultMaxLength
+		}
+		add("a", strings.Repeat("a", longest), `"'\ $(X) ${X} {{x}} %s #`)
+	case v1alpha1.TypeInteger:
+		add("0", "1", "9223372036854775807")
+	case v1alpha1.TypeBoolean:
+		add("true", "false")
+	case v1alpha1.TypeQuantity:
+		add("1", "64Mi", "100m")
+	case v1alpha1.TypeDuration:
+		add("1s", "1m30s")
+	case v1alpha1.TypePort:
+		add("1", "65535")
+	case v1alpha1.TypePath:
+		add("/a", "/a/b.c")
+	case v1alpha1.TypeURL:
+		for _, s := range append(p.decl.Schemes, "http", "https") {
+			add(s+"://a", s+"://a.example:8080/b?c=d#e")
+		}
+	case v1alpha1.TypeSecretName, v1alpha1.TypeConfigMapName:
+		add("a", "a.b-c")
+	}
+	return out
+}
+
+func (p *param) declaredSample(v *v1alpha1.Value) []string {
+	if v == nil {
+		return nil
+	}
+	if v.List != nil {
+		sep := ","
+		if p.fields != nil {
+			sep = ";"
+		}
+		return []string{strings.Join(v.List, sep)}
+	}
+	return []string{v.Text}
+}
+
+// listSamples gives a list of one item for every sample of an item, or of every field at once.
+func (p *param) listSamples() []string {
+	if p.fields == nil {
+		return p.item.samples()
+	}
+	var first, last []string
+	for i := range p.fields {
+		s := p.fields[i].samples()
+		if len(s) > 0 {
+			first = append(first, p.fields[i].name+"="+s[0])
+			last = append(last, p.fields[i].name+"="+s[len(s)-1])
+		}
+	}
+	one, two := strings.Join(first, ","), strings.Join(last, ",")
+	return []string{one, two, one + ";" + two}
+}
+
+// combinations gives sets of values to prove an entry with: the defaults (required parameters at their first sample), all
+// optional ones given, and for every value that a condition asks for, each parameter at each of its samples.
+func (e *Entry) combinations(do func(values []value)) {
+	base := e.defaults()
+	for i := range e.params {
+		if e.params[i].decl.Required {
+			e.set(base, i, first(e.params[i].samples()))
+		}
+	}
+	full := slices.Clone(base)
+	for i := range e.params {
+		if full[i].empty() {
+			e.set(full, i, first(e.params[i].samples()))
+		}
+	}
+	bases := [][]value{base, full}
+	for i := range e.params {
+		if p := &e.params[i]; p.decl.Enum != nil || p.typ == v1alpha1.TypeBoolean {
+			for _, s := range p.samples() {
+				with := slices.Clone(full)
+				e.set(with, i, s)
+				bases = append(bases, with)
+			}
+		}
+	}
+	for _, b := range bases {
+		do(b)
+		for i := range e.params {
+			for _, s := range e.params[i].samples() {
+				with := slices.Clone(b)
+				e.set(with, i, s)
+				do(with)
+			}
+		}
+	}
+}
+
+func (e *Entry) set(values []value, i int, text string) {
+	if v, err := e.params[i].parse(text); err == nil {
+		values[i] = v
+	}
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
