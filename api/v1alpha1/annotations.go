@@ -20,21 +20,24 @@ const (
 	AnnotationFailurePolicy = Prefix + "failure-policy"
 )
 
+// How a Namespace's Pods are treated.
+const (
+	// LabelInjection on a Namespace says how its Pods are treated: "enabled" lets its annotations ask for them too,
+	// "required" also keeps them from opting out.
+	LabelInjection = Prefix + "injection"
+	// InjectionEnabled and InjectionRequired are its values.
+	InjectionEnabled  = "enabled"
+	InjectionRequired = "required"
+)
+
 // Annotations and the label that Pillion writes.
 const (
 	// AnnotationStatus holds a Status as JSON.
 	AnnotationStatus = Prefix + "status"
-	// AnnotationFilePrefix + "<sidecar>.<file>" holds a config file that the Pod carries itself.
+	// AnnotationFilePrefix starts the keys of config files that the Pod carries itself.
 	AnnotationFilePrefix = Prefix + "file."
 	// LabelInjected marks an injected Pod; its value is "true".
 	LabelInjected = Prefix + "injected"
-)
-
-// LabelInjection on a Namespace says how Pods in it are treated: InjectionEnabled or InjectionRequired.
-const (
-	LabelInjection    = Prefix + "injection"
-	InjectionEnabled  = "enabled"
-	InjectionRequired = "required"
 )
 
 // Values of AnnotationInject and AnnotationFailurePolicy.
