@@ -2,8 +2,11 @@ package sidecars
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
 )
 
 // Ceilings on what one Pod may get. MaxAnnotations is Kubernetes' own limit on all annotations of an object, in bytes:
@@ -43,19 +46,15 @@ func (p *plan) checkCeilings() {
 	}
 }
 
-// checkSize refuses a request whose own annotations are too long to be meant.
+// checkSize refuses a request that is too long to be meant; what an earlier run wrote does not count.
 func (r *request) checkSize() {
 	size := 0
 	for k, v := range r.pod.Metadata.Annotations.Ours {
-		size += len(k) + len(v)
+		if k != v1alpha1.AnnotationStatus && !strings.HasPrefix(k, v1alpha1.AnnotationFilePrefix) {
+			size += len(k) + len(v)
+		}
 	}
-	if size > MaxRequest+len(r.pod.Metadata.Annotations.Ours["pillion.dev/status"]) && r.fresh() {
+	if size > MaxRequest {
 		r.fail(TooLarge, field.TooLong(field.NewPath("metadata", "annotations"), "", MaxRequest))
 	}
-}
-
-// fresh reports whether the Pod carries no status: its file annotations are then not ours.
-func (r *request) fresh() bool {
-	_, ok := r.pod.Metadata.Annotations.Ours["pillion.dev/status"]
-	return !ok
 }

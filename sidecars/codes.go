@@ -10,6 +10,8 @@ const (
 	CodeEmptyRequest = "P103"
 	// CodeBadStatus: the status annotation cannot be read.
 	CodeBadStatus = "P104"
+	// CodeUnlabelled: a Namespace asks for its Pods but is not labelled, so it does not count.
+	CodeUnlabelled = "P105"
 	// CodeBurstable: a BestEffort Pod becomes Burstable.
 	CodeBurstable = "P201"
 	// CodeNoGrace: the grace period is 0, so sidecars cannot flush.
@@ -27,6 +29,7 @@ func Codes() map[string]string {
 		CodeUnusedKey:    "A parameter is set for a sidecar that the Pod does not ask for.",
 		CodeEmptyRequest: "pillion.dev/inject is empty: name sidecars, or say \"false\".",
 		CodeBadStatus:    "pillion.dev/status cannot be read; it is written anew.",
+		CodeUnlabelled:   "A Namespace carries pillion.dev/inject but not the label pillion.dev/injection, so its request does not count.",
 		CodeBurstable:    "A BestEffort Pod becomes Burstable, because its sidecars have requests.",
 		CodeNoGrace:      "terminationGracePeriodSeconds is 0, so sidecars are killed before they flush.",
 		CodeEnvKept:      "A container keeps its own value of an environment variable that a sidecar would have set.",

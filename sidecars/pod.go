@@ -293,6 +293,11 @@ type Namespace struct {
 	Labels, Annotations map[string]string
 }
 
+// asks reports whether the Namespace's own request counts for its Pods.
+func (n *Namespace) asks() bool {
+	return n.requires() || n.Labels[v1alpha1.LabelInjection] == v1alpha1.InjectionEnabled
+}
+
 func (n *Namespace) requires() bool {
 	return n.Labels[v1alpha1.LabelInjection] == v1alpha1.InjectionRequired
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/pillion-dev/pillion/api/v1alpha1"
 )
 
-// Rule: a Pod asks for sidecars by annotation; its Namespace's annotations are defaults, key by key. In a Namespace that
-// requires sidecars the Pod can add to the Namespace's list, not opt out of it.
+// Rule: a Pod asks for sidecars by annotation; its Namespace's annotations are defaults, key by key. A Namespace asks for
+// its Pods only where it is labelled pillion.dev/injection=enabled or required: the webhook is not called for others. In
+// one that requires sidecars the Pod can add to the Namespace's list, not opt out of it.
 // Reads: metadata.annotations[pillion.dev/…] of the Pod, then of its Namespace.
 // Adds: nothing.
 // Golden: request-*.
@@ -35,7 +36,7 @@ func newRequest(pod *Pod, ns *Namespace) *request {
 	own, asked := pod.Metadata.Annotations.Ours[v1alpha1.AnnotationInject]
 	def, hasDefault := ns.Annotations[v1alpha1.AnnotationInject]
 	r.asks = own
-	if !asked {
+	if !asked && ns.asks() {
 		r.asks, r.asksFrom = def, FromNamespace
 	}
 	if ns.requires() && hasDefault && asked {
@@ -45,6 +46,9 @@ func newRequest(pod *Pod, ns *Namespace) *request {
 		}
 	}
 	r.warnOfKeys(nil)
+	if hasDefault && !asked && !ns.asks() {
+		r.warn(CodeUnlabelled, "Namespace %s has %s but not the label %s", ns.Name, v1alpha1.AnnotationInject, v1alpha1.LabelInjection)
+	}
 	return r
 }
 

@@ -55,29 +55,38 @@ func TestChildEndsWhenItsParentIsKilled(t *testing.T) {
 }
 
 func TestChildOutlivesTheThreadThatAskedForIt(t *testing.T) {
-	type asked struct {
-		process *process
-		thread  int
-		err     error
+	var p *process
+	var err error
+	thread := throwAwayThread(func() { p, err = startProcess("/bin/sleep", t.TempDir(), "600") })
+	if err != nil {
+		t.Fatal(err)
 	}
-	answer := make(chan asked)
-	go func() {
-		runtime.LockOSThread() // not unlocked: the thread ends with this goroutine
-		p, err := startProcess("/bin/sleep", t.TempDir(), "600")
-		answer <- asked{p, syscall.Gettid(), err}
-	}()
-	a := <-answer
-	if a.err != nil {
-		t.Fatal(a.err)
-	}
-	defer a.process.stop()
+	defer p.stop()
 	waitUntil(t, func() bool {
-		_, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", a.thread))
+		_, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", thread))
 		return os.IsNotExist(err)
 	})
-	if err := a.process.failure(); err != nil {
+	if err := p.failure(); err != nil {
 		t.Error(err)
 	}
+}
+
+// throwAwayThread runs f on a thread that ends after it, and returns the thread's id. The first thread of a program
+// never ends, so when it is the one that comes along it is held back until another has done the work.
+func throwAwayThread(f func()) (thread int) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // not unlocked below: the thread ends with this goroutine
+		if thread = syscall.Gettid(); thread == os.Getpid() {
+			defer runtime.UnlockOSThread()
+			thread = throwAwayThread(f)
+			return
+		}
+		f()
+	}()
+	<-done
+	return thread
 }
 
 // alive is false for a zombie too, as nobody may be there to reap one.
