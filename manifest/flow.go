@@ -18,18 +18,18 @@ func (s *splicer) flow(n *node) {
 	var text []byte
 	for _, m := range n.members {
 		if m.added && prev != nil {
-			text = append(text, st.comma...)
-			text = st.appendFlowMember(text, n.kind, m)
+			text = append(text, st.sep...)
+			text = st.appendFlowMember(text, n.kind, m.name, m.node.fresh)
 		} else if m.added {
-			text = st.appendFlowMember(text, n.kind, m)
-			text = append(text, st.comma...)
+			text = st.appendFlowMember(text, n.kind, m.name, m.node.fresh)
+			text = append(text, st.sep...)
 		} else {
 			s.insertFlow(n, prev, text)
 			prev, text = m, nil
 		}
 	}
 	if prev == nil { // nothing old remains
-		s.put(n.orig[0].start, n.orig[len(n.orig)-1].end(), text[:len(text)-len(st.comma)])
+		s.put(n.orig[0].start, n.orig[len(n.orig)-1].end(), text[:len(text)-len(st.sep)])
 		return
 	}
 	s.insertFlow(n, prev, text)
@@ -92,7 +92,7 @@ func (s *splicer) replaceInFlow(n *node, m *member, v *value) {
 
 // flowStyle returns how members of n are written.
 func (s *splicer) flowStyle(n *node) flowStyle {
-	st := flowStyle{style: s.style, json: s.json}
+	st := flowStyle{style: s.style, quoted: s.json, strict: s.json}
 	old := n.orig
 	if old == nil {
 		old = n.members
@@ -104,14 +104,14 @@ func (s *splicer) flowStyle(n *node) flowStyle {
 		return st
 	}
 	first := old[0].start
-	st.json = st.json || s.text[first] == '"'
+	st.quoted = st.quoted || s.text[first] == '"'
 	if bytes.IndexByte(s.text[n.start:first], '\n') >= 0 {
 		st.margin = s.marginOf(first)
 		st.pretty = s.json && s.unit != ""
-		st.comma = "," + s.eol + st.margin
+		st.sep = "," + s.eol + st.margin
 		return st
 	}
-	st.comma = s.commaOf(old)
+	st.sep = s.commaOf(old)
 	return st
 }
 

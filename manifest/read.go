@@ -169,4 +169,3 @@ func keyString(k any) (string, error) {
 	}
 	return "", fmt.Errorf("%v cannot be a key", k)
 }
-

@@ -74,7 +74,7 @@ func (s *style) appendMember(dst []byte, kind nodeKind, name string, v *value, c
 	if kind == listNode {
 		return s.appendAfter(append(dst, '-'), v, column, true)
 	}
-	dst = append(appendKey(dst, name, false), ':')
+	dst = append(appendString(dst, name, false), ':')
 	return s.appendAfter(dst, v, column, false)
 }
 
@@ -163,11 +163,14 @@ func (v *value) braces() string {
 // flowStyle is how members of a collection in braces or brackets are written.
 type flowStyle struct {
 	style
-	json   bool   // strings and keys are always quoted
+	sep    string // between members of the collection at hand
+	quoted bool   // strings and keys are always quoted
+	strict bool   // the document is JSON
 	pretty bool   // nested collections get a line for each member
 	margin string // indentation of the line that a member is on
 }
 
+// appendFlow writes v in flow style.
 func (s flowStyle) appendFlow(dst []byte, v *value) []byte {
 	switch {
 	case v.kind == scalarNode:
@@ -176,23 +179,31 @@ func (s flowStyle) appendFlow(dst []byte, v *value) []byte {
 		return append(dst, v.braces()...)
 	}
 	inner := s
+	inner.sep = s.comma
 	open, end := "", ""
 	if s.pretty {
 		inner.margin += s.unit
 		open, end = s.eol+inner.margin, s.eol+s.margin
-		inner.comma = "," + open
-	} else {
-		inner.comma = s.style.comma
+		inner.sep = "," + open
 	}
 	dst = append(append(dst, v.braces()[0]), open...)
 	for i, item := range v.items {
 		if i > 0 {
-			dst = append(dst, inner.comma...)
+			dst = append(dst, inner.sep...)
 		}
+		name := ""
 		if v.kind == mapNode {
-			dst = append(appendKey(dst, v.names[i], true, s.json), s.colon...)
+			name = v.names[i]
 		}
-		dst = inner.appendFlow(dst, item)
+		dst = inner.appendFlowMember(dst, v.kind, name, item)
 	}
 	return append(append(dst, end...), v.braces()[1])
+}
+
+// appendFlowMember writes a member of a collection in flow style.
+func (s flowStyle) appendFlowMember(dst []byte, kind nodeKind, name string, v *value) []byte {
+	if kind == mapNode {
+		dst = append(s.appendFlowScalar(dst, name), s.colon...)
+	}
+	return s.appendFlow(dst, v)
 }

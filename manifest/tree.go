@@ -22,15 +22,15 @@ const (
 // node is a value of a document and the bytes it is written in.
 type node struct {
 	kind    nodeKind
-	flow    bool   // written in braces or brackets, or within them
-	block   bool   // a scalar in block style, "|" or ">"
-	fixed   bool   // written in a way that splicing does not know
-	props   int    // where its anchor or tag begins; start without them
-	start   int    // its first byte
-	end     int    // past its last byte, without comments that follow
-	anchor  bool   // other places may refer to it
-	target  *node  // of an alias
-	up      *node  // the map or list it is in
+	flow    bool  // written in braces or brackets, or within them
+	block   bool  // a scalar in block style, "|" or ">"
+	fixed   bool  // written in a way that splicing does not know
+	props   int   // where its anchor or tag begins; start without them
+	start   int   // its first byte
+	end     int   // past its last byte, without comments that follow
+	anchor  bool  // other places may refer to it
+	target  *node // of an alias
+	up      *node // the map or list it is in
 	members []*member
 	orig    []*member // members as the text has them, once members changed
 	fresh   *value    // what the node is to be replaced by
