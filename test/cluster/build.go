@@ -2,19 +2,15 @@ package cluster
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -38,8 +34,31 @@ func programs() []program {
 	}
 }
 
-// buildArgs are part of the cache key: programs built in another way are other programs.
-func buildArgs() []string { return []string{"build", "-trimpath", "-ldflags", "-s -w"} }
+// buildArgs are part of the cache key: programs built in another way are other programs. kubernetes is the version that
+// the programs will say they are, as a build from a module knows none; other programs have no such variables.
+func buildArgs(kubernetes string) []string {
+	ldflags := "-s -w"
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		ldflags += fmt.Sprintf(" -X %s.gitVersion=%s", pkg, kubernetes)
+	}
+	return []string{"build", "-trimpath", "-ldflags", ldflags}
+}
+
+var kubernetesPin = regexp.MustCompile(`(?m)^(?:require)?\s+k8s\.io/kubernetes (v\S+)`)
+
+// kubernetesVersion is the one that the nested module pins.
+func kubernetesVersion(source string) (string, error) {
+	path := filepath.Join(source, "k8s", "go.mod")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	pin := kubernetesPin.FindSubmatch(b)
+	if pin == nil {
+		return "", fmt.Errorf("%s: does not require k8s.io/kubernetes", path)
+	}
+	return string(pin[1]), nil
+}
 
 // Build makes sure that etcd, kube-apiserver, kube-controller-manager and the programs named in with (only "kubectl"
 // so far) exist, and returns the directory they are in. What is missing is built from the nested modules next to this
@@ -129,7 +148,11 @@ func buildProgram(ctx context.Context, log io.Writer, p program, source, bin str
 	partial := filepath.Join(bin, "."+p.name+".partial")
 	defer os.Remove(partial)
 
-	cmd := exec.CommandContext(ctx, "go", append(buildArgs(), "-o", partial, p.pkg)...)
+	version, err := kubernetesVersion(source)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", append(buildArgs(version), "-o", partial, p.pkg)...)
 	cmd.Dir = filepath.Join(source, p.module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly",
 		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
@@ -161,100 +184,5 @@ func buildProgram(ctx context.Context, log io.Writer, p program, source, bin str
 		}
 		fmt.Fprintf(log, "cluster: %s: built in %d s\n", p.name, seconds())
 		return os.Rename(partial, filepath.Join(bin, p.name))
-	}
-}
-
-// sourceDir finds test/cluster: where the compiler saw this file or, as that path is cut by -trimpath, above the working
-// directory. The nested modules cannot be embedded, because each has a go.mod of its own.
-func sourceDir() (string, error) {
-	_, self, _, _ := runtime.Caller(0)
-	if dir := filepath.Dir(self); filepath.IsAbs(self) && hasModules(dir) {
-		return dir, nil
-	}
-	wd, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for dir := wd; ; dir = filepath.Dir(dir) {
-		if source := filepath.Join(dir, "test", "cluster"); hasModules(source) {
-			return source, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("no test/cluster/k8s/go.mod in %s or above: run inside the repository, or set %s", wd, assetsVariable)
-		}
-	}
-}
-
-func hasModules(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "k8s", "go.mod"))
-	return err == nil
-}
-
-// cacheDir returns the directory of the programs that source and this Go version make.
-func cacheDir(source string, log io.Writer) (string, error) {
-	sum := sha256.New()
-	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH, buildArgs())
-	for _, file := range []string{"etcd/go.mod", "etcd/go.sum", "k8s/go.mod", "k8s/go.sum"} {
-		b, err := os.ReadFile(filepath.Join(source, file))
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintln(sum, file, len(b))
-		sum.Write(b)
-	}
-	key := hex.EncodeToString(sum.Sum(nil))[:12]
-	root, err := os.UserCacheDir()
-	if err == nil {
-		return filepath.Join(root, "pillion", "cluster", key), nil
-	}
-	// Programs are run from there, so a name in a directory that all may write to must be ours alone.
-	root = filepath.Join(os.TempDir(), fmt.Sprintf("pillion-%d", os.Getuid()))
-	fmt.Fprintf(log, "cluster: %v: programs are kept in %s\n", err, root)
-	if err := os.Mkdir(root, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	info, err := os.Lstat(root)
-	if err != nil {
-		return "", err
-	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || int(stat.Uid) != os.Getuid() || info.Mode() != fs.ModeDir|0o700 {
-		return "", fmt.Errorf("%s: not a directory of this user alone", root)
-	}
-	return filepath.Join(root, "cluster", key), nil
-}
-
-var errLocked = errors.New("in use by another process")
-
-// tryLock takes the advisory lock of a file, which ends with unlock or with the process, or returns errLocked.
-func tryLock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = errLocked
-		}
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return func() { f.Close() }, nil
-}
-
-// waitLock waits for the lock until ctx ends; waiting is called once, when there is something to wait for.
-func waitLock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
-	for first := true; ; first = false {
-		unlock, err := tryLock(path)
-		if !errors.Is(err, errLocked) {
-			return unlock, err
-		}
-		if first {
-			waiting()
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
-		case <-time.After(200 * time.Millisecond):
-		}
 	}
 }

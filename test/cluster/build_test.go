@@ -159,6 +159,7 @@ func moduleSource(t *testing.T) string {
 		write(t, filepath.Join(source, module, "go.mod"), "module example.com/"+module+"\n\ngo 1.26.0\n")
 		write(t, filepath.Join(source, module, "go.sum"), "")
 	}
+	write(t, filepath.Join(source, "k8s", "go.mod"), "module example.com/k8s\n\nrequire k8s.io/kubernetes v1.99.0\n")
 	return source
 }
 

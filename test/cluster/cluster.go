@@ -44,7 +44,7 @@ type Cluster struct {
 
 // Starts must not hang a test run: a healthy control plane is ready in seconds even on a slow machine.
 const (
-	startTimeout  = 2 * time.Minute
+	readyTimeout  = 2 * time.Minute
 	startAttempts = 5
 )
 
@@ -110,8 +110,6 @@ func (c *Cluster) prepare() (err error) {
 }
 
 func (c *Cluster) startAll(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	for path, k := range map[string]keyPair{c.Kubeconfig(): c.keys.admin, c.managerKubeconfig(): c.keys.manager} {
 		if err := os.WriteFile(path, kubeconfig(c.URL(), c.keys.ca.cert, k), 0o600); err != nil {
 			return err
@@ -178,7 +176,7 @@ func (c *Cluster) stopAll() {
 
 // await returns when the API server answers path with 200, or with the reason why it will not.
 func (c *Cluster) await(ctx context.Context, path string) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for _, p := range c.running() {
 		// Whoever has the port that a program wanted may keep a request waiting: none outlasts the program.

@@ -56,6 +56,15 @@ func TestAPIServerComesBackWithItsData(t *testing.T) {
 	waitForPods(t, c, 3)
 }
 
+func TestAPIServerSaysItsVersion(t *testing.T) {
+	c := startCluster(t, Config{})
+	var version struct{ Major, Minor, GitVersion string }
+	request(t, c, http.MethodGet, "/version", "", &version)
+	if !strings.HasPrefix(version.GitVersion, fmt.Sprintf("v%s.%s.", version.Major, version.Minor)) {
+		t.Errorf("version = %+v, want a release with its major and minor number", version)
+	}
+}
+
 func TestStopLeavesNothingBehind(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	c := startCluster(t, Config{})

@@ -14,6 +14,7 @@ import (
 type process struct {
 	name string
 	log  string // path of its output
+	from int64  // where its output begins, after that of earlier runs
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
 }
@@ -27,6 +28,10 @@ func startProcess(path, dir string, args ...string) (*process, error) {
 		return nil, err
 	}
 	defer output.Close()
+	earlier, err := output.Stat()
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.Command(path, args...)
 	cmd.Dir = dir
 	// An environment of its own: a proxy or a tuning variable of the user must not change what a test sees.
@@ -34,7 +39,7 @@ func startProcess(path, dir string, args ...string) (*process, error) {
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = diesWithParent()
 
-	p := &process{name: name, log: output.Name(), cmd: cmd, done: make(chan struct{})}
+	p := &process{name: name, log: output.Name(), from: earlier.Size(), cmd: cmd, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
 		// The kernel ends the child when the thread that started it ends. A thread may end before the program does (a
@@ -86,7 +91,7 @@ func (p *process) lastWords() string {
 	if err != nil {
 		return err.Error()
 	}
-	return lastLines(string(b), 12)
+	return lastLines(string(b[min(p.from, int64(len(b))):]), 12)
 }
 
 // lastLines returns the last n lines of s, each cut to a readable length.
