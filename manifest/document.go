@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
-	"gomodules.xyz/jsonpatch/v2"
 )
 
 // Document is one document of a stream. It is not safe for concurrent use.
@@ -15,6 +13,7 @@ type Document struct {
 	line int
 	raw  []byte
 
+	anew   bool // the text was encoded anew
 	parsed bool
 	value  any
 	err    error
@@ -38,6 +37,10 @@ func (d *Document) Name() string { return d.name }
 // the document begins at. A patched document has that of the one it came from.
 func (d *Document) FirstLine() int { return d.line }
 
+// Reencoded reports whether the document comes from Patch and its layout could
+// not be kept.
+func (d *Document) Reencoded() bool { return d.anew }
+
 // JSON returns the document as the API server would read it, nil if it is
 // empty or holds only comments. The keys of maps are sorted. Errors begin with
 // the stream's name and a line.
@@ -57,7 +60,11 @@ func (d *Document) Line(pointer string) int {
 	if err != nil {
 		return 0
 	}
-	t, err := d.parseTree()
+	return d.lineOf(path)
+}
+
+func (d *Document) lineOf(path []string) int {
+	t, err := d.parse()
 	if t == nil || err != nil {
 		return 0
 	}
@@ -68,47 +75,119 @@ func (d *Document) Line(pointer string) int {
 	return d.line + t.lineOf(m.start)
 }
 
-var errEmpty = errors.New("the document is empty")
+// read returns the value of the document, nil if there is none.
+func (d *Document) read() (any, error) {
+	if d.parsed {
+		return d.value, d.err
+	}
+	d.parsed = true
+	d.value, d.err = d.readText()
+	if d.err != nil {
+		d.err = d.located(d.err)
+	}
+	return d.value, d.err
+}
 
-// Patch returns the document with RFC 6902 operations applied in order, which
-// must be add, remove or replace. The document itself stays as it is.
-//
-// Only the lines of what is added, replaced or removed differ. A document in
-// which that cannot be done, because of merge keys for example, is encoded
-// anew: with its comments and the order of its keys, but not its layout. A
-// document that is returned always has been read again and compared.
-func (d *Document) Patch(ops []jsonpatch.Operation) (*Document, error) {
-	if len(ops) == 0 {
-		return d, nil
+func (d *Document) readText() (any, error) {
+	text := d.body()
+	if err := checkUTF8(text); err != nil {
+		return nil, err
 	}
-	v, err := d.read()
+	if t := jsonTree(text); t != nil {
+		d.tree = t
+		if dup := findDuplicate(t.root); dup != nil {
+			return nil, errDuplicateKey
+		}
+		return valueFromJSON(text, t.root).plain(), nil
+	}
+	v, err := readYAML(text, true)
+	if err == errDuplicateKey {
+		if t, treeErr := d.parse(); treeErr == nil && t != nil && findDuplicate(t.root) == nil {
+			return readYAML(text, false) // a merged key was overridden
+		}
+	}
+	return v, err
+}
+
+// body returns the text of the document without a byte order mark.
+func (d *Document) body() []byte { return bytes.TrimPrefix(d.raw, bom) }
+
+// parse returns the tree of the document, nil if it has no content. The text
+// of the tree always ends with a line break.
+func (d *Document) parse() (*tree, error) {
+	if d.tree != nil {
+		return d.tree, nil
+	}
+	text := d.body()
+	if t := jsonTree(text); t != nil {
+		d.tree = t
+		return t, nil
+	}
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		text = append(bytes.Clone(text), eolOf(text)...)
+	}
+	t, err := buildTree(text)
 	if err != nil {
 		return nil, err
 	}
-	if v == nil {
-		return nil, d.fail(errEmpty)
+	d.tree = t
+	return t, nil
+}
+
+// located adds the stream's name and the line to an error.
+func (d *Document) located(err error) error {
+	var p *problem
+	switch {
+	case err == errDuplicateKey:
+		return d.located(d.duplicate())
+	case !errors.As(err, &p):
+		return fmt.Errorf("%s:%d: %w", d.name, d.line, err)
+	case p.line == 0 && p.path != nil:
+		if line := d.lineOf(p.path); line > 0 {
+			return fmt.Errorf("%s:%d: %w", d.name, line, err)
+		}
 	}
-	t, layoutErr := d.parseTree()
-	d.tree = nil // it is about to change
-	changes, want, err := d.change(t, clone(v), ops)
-	if err != nil {
-		return nil, err
-	}
-	if t != nil && t.root != nil && layoutErr == nil {
-		var text []byte
-		if text, layoutErr = t.spliced(); layoutErr == nil {
-			if out := d.with(trimEOL(text, d.raw)); out.means(want) {
-				return out, nil
+	return fmt.Errorf("%s:%d: %w", d.name, d.line+max(p.line, 1)-1, err)
+}
+
+// duplicate describes the first key that a map has twice.
+func (d *Document) duplicate() *problem {
+	if t, err := d.parse(); err == nil && t != nil {
+		if dup := findDuplicate(t.root); dup != nil {
+			return &problem{
+				line: 1 + t.lineOf(dup.second.start),
+				text: fmt.Sprintf("key %q is already set on line %d", dup.second.name, d.line+t.lineOf(dup.first.start)),
 			}
 		}
 	}
-	text, err := d.reencode(changes, want)
-	if err != nil {
-		return nil, d.fail(err)
+	return &problem{text: "a map has the same key twice"}
+}
+
+// jsonTree returns the tree of a text that is JSON but for a separator or
+// comments before it, nil for any other.
+func jsonTree(text []byte) *tree {
+	at := contentStart(text)
+	if at == len(text) || text[at] != '{' && text[at] != '[' || !json.Valid(text[at:]) {
+		return nil
 	}
-	out := d.with(text)
-	if !out.means(want) {
-		return nil, d.fail(errors.New("the patch cannot be written into this text"))
+	return &tree{text: text, root: scanJSON(text, at), json: true}
+}
+
+// contentStart skips white space, comments and a bare "---".
+func contentStart(text []byte) int {
+	at := skipSpace(text, 0, len(text))
+	if at == lineStart(text, at) && isMarker(text[at:], "---") {
+		line := text[at+3 : nextLine(text, at)]
+		if isBlankOrComment(line) {
+			at = skipSpace(text, nextLine(text, at), len(text))
+		}
 	}
-	return out, nil
+	return at
+}
+
+func eolOf(text []byte) string {
+	if i := bytes.IndexByte(text, '\n'); i > 0 && text[i-1] == '\r' {
+		return "\r\n"
+	}
+	return "\n"
 }

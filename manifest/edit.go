@@ -63,20 +63,22 @@ func (t *tree) editMember(n *node, c change, before any) error {
 	return nil
 }
 
-// insert adds a new member at a position of n.
-func (n *node) insert(at int, m *member) {
-	if n.orig == nil {
-		n.orig = n.members
+// change keeps the members that the text has before others are made of them.
+func (n *node) change() {
+	if !n.changed {
+		n.changed, n.orig = true, n.members
 		n.members = slices.Clone(n.members)
 	}
+}
+
+// insert adds a new member at a position of n.
+func (n *node) insert(at int, m *member) {
+	n.change()
 	n.members = slices.Insert(n.members, at, m)
 }
 
 func (n *node) remove(m *member) {
-	if n.orig == nil {
-		n.orig = n.members
-		n.members = slices.Clone(n.members)
-	}
+	n.change()
 	m.gone = true
 	n.members = slices.DeleteFunc(n.members, func(other *member) bool { return other == m })
 }

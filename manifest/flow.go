@@ -93,10 +93,7 @@ func (s *splicer) replaceInFlow(n *node, m *member, v *value) {
 // flowStyle returns how members of n are written.
 func (s *splicer) flowStyle(n *node) flowStyle {
 	st := flowStyle{style: s.style, quoted: s.json, strict: s.json}
-	old := n.orig
-	if old == nil {
-		old = n.members
-	}
+	old := n.old()
 	margin := s.marginOf(n.start)
 	if len(old) == 0 {
 		st.pretty = s.json && s.unit != ""

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -185,7 +186,7 @@ func (s flowStyle) appendFlowScalar(dst []byte, v any) []byte {
 func (v *value) quotedLike(quote byte, head []byte) []byte {
 	text, ok := v.scalar.(string)
 	switch {
-	case v.kind != scalarNode || !ok || isLiteral(text):
+	case v.kind != scalarNode || !ok || bytes.HasPrefix(head, []byte(" |")):
 		return head
 	case quote == '"':
 		return appendDouble([]byte(" "), text)

@@ -19,9 +19,9 @@ type splicer struct {
 	err     error
 }
 
-// spliced returns the text of the tree with its changes made.
-func (t *tree) spliced() ([]byte, error) {
-	s := &splicer{tree: t, style: t.habits()}
+// spliced returns the text of the tree with its changes made in a style.
+func (t *tree) spliced(st style) ([]byte, error) {
+	s := &splicer{tree: t, style: st}
 	s.node(t.root, nil, t.json)
 	if s.err != nil {
 		return nil, s.err
@@ -56,29 +56,29 @@ func (s *splicer) put(start, end int, text []byte) {
 // node writes the changes in n, the value of m; the root has no m. Within a
 // flow collection everything is written in flow style.
 func (s *splicer) node(n *node, m *member, inFlow bool) {
-	if n.orig != nil && slices.Equal(n.orig, n.members) {
-		n.orig = nil
+	if n.changed && slices.Equal(n.orig, n.members) {
+		n.changed = false
 	}
-	switch {
-	case n.fresh != nil:
+	if n.fresh != nil {
 		s.replace(n, m, n.fresh, inFlow)
 		return
-	case n.orig == nil:
-	case n.flow && !inFlow && m != nil && len(n.orig) == 0:
-		s.replace(n, m, n.fromMembers(), false) // "{}" becomes a block
-		return
-	case n.flow:
-		s.flow(n)
-	case len(n.members) == 0:
-		s.replace(n, m, n.fromMembers(), false)
-		return
-	default:
-		s.block(n)
 	}
+	// Members first: what they end with precedes what n inserts after them.
 	for _, m := range n.members {
 		if !m.added {
 			s.node(m.node, m, inFlow || n.flow)
 		}
+	}
+	switch {
+	case !n.changed:
+	case n.flow && !inFlow && m != nil && len(n.orig) == 0:
+		s.replace(n, m, n.fromMembers(), false) // "{}" becomes a block
+	case n.flow:
+		s.flow(n)
+	case len(n.members) == 0:
+		s.replace(n, m, n.fromMembers(), false)
+	default:
+		s.block(n)
 	}
 }
 
@@ -101,7 +101,7 @@ func (s *splicer) replace(n *node, m *member, v *value, inFlow bool) {
 		s.replaceInFlow(n, m, v)
 	case m == nil:
 		s.emptyRoot(n, v)
-	case n.kind <= listNode && n.kind != scalarNode && !n.flow && !n.fixed:
+	case n.isBlock():
 		s.replaceBlock(n, m, v)
 	default:
 		s.replaceInline(n, m, v)
@@ -114,25 +114,13 @@ func (s *splicer) emptyRoot(n *node, v *value) {
 		s.err = errLayout
 		return
 	}
-	first := n.first().start
+	first := n.old()[0].start
 	s.put(first, first, []byte(v.braces()+s.eol))
-	s.removeAll(n)
+	s.removeAll(n.old())
 }
 
-// first returns the member of n that the text has first.
-func (n *node) first() *member {
-	if n.orig != nil {
-		return n.orig[0]
-	}
-	return n.members[0]
-}
-
-func (s *splicer) removeAll(n *node) {
-	all := n.orig
-	if all == nil {
-		all = n.members
-	}
-	for _, m := range all {
+func (s *splicer) removeAll(members []*member) {
+	for _, m := range members {
 		s.put(lineStart(s.text, m.start), nextLine(s.text, m.end()), nil)
 	}
 }
@@ -142,25 +130,87 @@ func (s *splicer) removeAll(n *node) {
 func (s *splicer) render(n *node, m *member, v *value) (head, lines []byte) {
 	column := columnOf(s.text, m.start)
 	st := s.style.near(s.text, n.up)
+	st.single = st.single || s.commented(n, m, v, column)
 	text := st.appendAfter(nil, v, column, n.up.kind == listNode)
 	i := bytes.Index(text, []byte(s.eol))
 	return text[:i], text[i+len(s.eol):]
 }
 
+// commented reports whether comments that remain around n when v replaces it
+// would become part of a "|" block in v.
+func (s *splicer) commented(n *node, m *member, v *value, column int) bool {
+	if s.nextComment(nextLine(s.text, max(n.end, m.colon))) > column {
+		return true
+	}
+	if !n.isBlock() {
+		return false
+	}
+	line := nextLine(s.text, m.colon)
+	if v.kind == scalarNode && line < lineStart(s.text, n.old()[0].start) {
+		return true // even a blank line
+	}
+	for _, m := range n.old() {
+		if s.nextComment(line) > column {
+			return true
+		}
+		line = nextLine(s.text, m.end())
+	}
+	return false
+}
+
+// nextComment returns the indentation of the deepest comment between a line and
+// the next content.
+func (s *splicer) nextComment(line int) int {
+	deepest := -1
+	for ; line < len(s.text); line = nextLine(s.text, line) {
+		text := s.text[line:nextLine(s.text, line)]
+		if !isBlankOrComment(text) {
+			break
+		}
+		if indent := indentOf(text); indent < len(text) {
+			deepest = max(deepest, indent)
+		}
+	}
+	return deepest
+}
+
+// isBlock reports whether n is a collection in block style.
+func (n *node) isBlock() bool {
+	return (n.kind == mapNode || n.kind == listNode) && !n.flow && !n.fixed
+}
+
 // replaceBlock writes v in the place of a block collection.
 func (s *splicer) replaceBlock(n *node, m *member, v *value) {
 	head, lines := s.render(n, m, v)
-	first := n.first().start
+	first := n.old()[0].start
 	if s.isCompact(first) {
-		text := append(head[1:], s.eol...)
-		text = append(text, lines...)
-		s.put(first, n.end, text[:len(text)-len(s.eol)])
+		s.put(first, s.endOfFirstLine(n.old()[0]), head[1:])
+		s.put(nextLine(s.text, first), nextLine(s.text, n.old()[0].end()), lines)
+		s.removeAll(n.old()[1:])
 		return
 	}
 	s.put(m.colon, s.endOfProps(n, m), head)
 	at := lineStart(s.text, first)
 	s.put(at, at, lines)
-	s.removeAll(n)
+	s.removeAll(n.old())
+}
+
+// endOfFirstLine returns where the first line of a member ends, before its
+// comment.
+func (s *splicer) endOfFirstLine(m *member) int {
+	n := m.node
+	switch line := nextLine(s.text, m.start); {
+	case n.isBlock() && n.start < line:
+		return s.endOfFirstLine(n.old()[0])
+	case n.isBlock():
+		return s.endOfProps(n, m)
+	case n.end < line:
+		return max(n.end, m.colon)
+	case n.block && n.start < line:
+		return n.start + len(bytes.Fields(s.text[n.start:line])[0])
+	default:
+		return line - len(s.eol)
+	}
 }
 
 // endOfProps returns where the anchor and tag of a block collection end, or

@@ -11,6 +11,13 @@ type style struct {
 	unit  string // indentation of pretty-printed JSON, "" for compact JSON
 	colon string // between key and value in flow style
 	comma string // between members on one line in flow style
+
+	// open tells that the last line has no line break, so that a "|" block
+	// there could not end with one.
+	open bool
+	// single tells to write no "|" blocks, since they would take in a comment
+	// that follows.
+	single bool
 }
 
 // defaultStyle is the style of kubectl.
@@ -55,12 +62,8 @@ func (s *style) copyJSON(t *tree) {
 // near copies how lists are indented among the members of a map, where it has
 // any, instead of the document's habit.
 func (s style) near(text []byte, n *node) style {
-	members := n.orig
-	if members == nil {
-		members = n.members
-	}
-	for _, m := range members {
-		if n.kind == mapNode && !m.added && m.node.kind == listNode && !m.node.flow && !m.node.fixed {
+	for _, m := range n.old() {
+		if n.kind == mapNode && m.node.kind == listNode && !m.node.flow && !m.node.fixed {
 			s.dash = columnOf(text, m.node.start) - columnOf(text, m.start)
 			break
 		}
@@ -116,7 +119,7 @@ func (s *style) appendMembers(dst []byte, v *value, column int, indentFirst bool
 
 func (s *style) appendScalarAfter(dst []byte, v *value, column int) []byte {
 	text, ok := v.scalar.(string)
-	if ok && isLiteral(text) {
+	if ok && s.isLiteral(text) {
 		return s.appendLiteral(dst, text, column)
 	}
 	dst = append(dst, ' ')
@@ -126,6 +129,10 @@ func (s *style) appendScalarAfter(dst []byte, v *value, column int) []byte {
 		dst = appendPlain(dst, v.scalar)
 	}
 	return append(dst, s.eol...)
+}
+
+func (s *style) isLiteral(text string) bool {
+	return !s.single && isLiteral(text) && !(s.open && text[len(text)-1] == '\n')
 }
 
 // appendLiteral writes a string with several lines as a "|" block.

@@ -32,8 +32,9 @@ type node struct {
 	target  *node // of an alias
 	up      *node // the map or list it is in
 	members []*member
-	orig    []*member // members as the text has them, once members changed
-	fresh   *value    // what the node is to be replaced by
+	changed bool // members differ from those of the text, which are orig
+	orig    []*member
+	fresh   *value // what the node is to be replaced by
 }
 
 // member is a key of a map with its value, or an item of a list.
@@ -77,6 +78,14 @@ func (h *habit) most(otherwise int) int {
 		}
 	}
 	return best
+}
+
+// old returns the members that the text has.
+func (n *node) old() []*member {
+	if n.changed {
+		return n.orig
+	}
+	return n.members
 }
 
 // keys returns the members of a map in the order of the text.

@@ -33,7 +33,10 @@ func (c *compiler) volumes(at *field.Path) {
 		v := &c.entry.Spec.Volumes[i]
 		here := at.Index(i)
 		c.partName(here.Child("name"), v.Name, false)
-		if v.Name == c.entry.filesVolume() || slices.ContainsFunc(c.entry.volumes, func(o volume) bool { return o.name == v.Name }) {
+		if v.Name == c.entry.filesVolume() {
+			c.bad(here.Child("name"), v.Name, "is the name of the volume of the entry's files")
+		}
+		if slices.ContainsFunc(c.entry.volumes, func(o volume) bool { return o.name == v.Name }) {
 			c.errs = append(c.errs, field.Duplicate(here.Child("name"), v.Name))
 		}
 		body := c.object(here, v.Name, v.Body)

@@ -3,7 +3,7 @@ package sidecars
 import "encoding/json"
 
 // Rule: an entry's appEnv is added to the app containers meant; a variable that a container has already stays, with a
-// warning where it says something else.
+// warning where it says something else. Two entries that set one variable to different values are refused.
 // Reads: env of app containers.
 // Adds: env of app containers.
 // Golden: app-env, app-env-kept.
@@ -17,7 +17,7 @@ func (p *plan) addEnv() {
 			value := e.value.text(s.values)
 			p.app(func(c containerPlace) {
 				if e.meant(c, s.values) {
-					p.addVariable(c, e.name, value)
+					p.addVariable(s, c, e.name, value)
 				}
 			})
 		}
@@ -32,7 +32,7 @@ func (e *appEnv) meant(c containerPlace, values []value) bool {
 	return e.containers.matches(c.ctr.Name, values)
 }
 
-func (p *plan) addVariable(c containerPlace, name, value string) {
+func (p *plan) addVariable(s *sidecar, c containerPlace, name, value string) {
 	for _, had := range variables(c.ctr) {
 		if had.Name != name {
 			continue
@@ -43,16 +43,22 @@ func (p *plan) addVariable(c containerPlace, name, value string) {
 		return
 	}
 	for i := range p.env {
-		if p.env[i].to.ctr == c.ctr && p.env[i].name == name {
-			return
+		other := &p.env[i]
+		if other.to.ctr != c.ctr || other.name != name {
+			continue
 		}
+		if other.value != value {
+			why := "sidecars " + other.by + " and " + s.entry.Name + " set this variable of container " + c.ctr.Name + " to different values"
+			p.fail(Conflict, duplicate(p.req.injectPath(), name, why))
+		}
+		return
 	}
 	body := p.json(func(dst []byte) []byte {
 		dst = jsonString(append(dst, `{"name":`...), name)
 		dst = jsonString(append(dst, `,"value":`...), value)
 		return append(dst, '}')
 	})
-	p.env = append(p.env, envAddition{c, addition{name, body}})
+	p.env = append(p.env, envAddition{to: c, addition: addition{name, body}, by: s.entry.Name, value: value})
 }
 
 type variable struct {

@@ -19,7 +19,7 @@ import (
 func (p *plan) identify() {
 	p.old = readStatus(p.pod)
 	if text, ok := p.pod.Metadata.Annotations.Ours[v1alpha1.AnnotationStatus]; ok && p.old.Version == 0 {
-		p.warn(CodeBadStatus, "%s cannot be read and is written anew: %s", v1alpha1.AnnotationStatus, quoted(text))
+		p.req.warn(CodeBadStatus, "%s cannot be read and is written anew: %s", v1alpha1.AnnotationStatus, quoted(text))
 	}
 	for _, s := range p.sidecars {
 		i := slices.IndexFunc(p.old.Sidecars, func(r v1alpha1.InjectedSidecar) bool { return r.Name == s.entry.Name })

@@ -15,12 +15,12 @@ func Inject(c *Catalog, pod *Pod, ns *Namespace) *Result {
 	}
 	req.read(c)
 	if len(req.errs) > 0 {
-		return req.refuse(req.errs, req.warnings)
+		return req.refuse(req.errs)
 	}
 	p := newPlan(req)
 	p.gather()
 	if len(p.errs) > 0 {
-		return req.refuse(p.errs, p.warnings)
+		return req.refuse(p.errs)
 	}
 	return p.result()
 }
@@ -47,9 +47,10 @@ func (p *plan) gather() {
 	p.checkCeilings()      // ceilings.go
 }
 
-// refuse turns mistakes into an answer: a refusal, or an admission with warnings where the Pod says so.
-func (r *request) refuse(errs field.ErrorList, warnings []Warning) *Result {
-	res := &Result{Outcome: Denied, Reason: reasonOf(errs), Sidecars: r.names, Errors: sortErrors(errs), Warnings: warnings}
+// refuse turns mistakes into an answer: a refusal, or an admission with warnings where the Pod says so. Warnings of what
+// the plan would have done are left out: it is not done.
+func (r *request) refuse(errs field.ErrorList) *Result {
+	res := &Result{Outcome: Denied, Reason: reasonOf(errs), Sidecars: r.names, Errors: sortErrors(errs), Warnings: r.warnings}
 	if !r.ignore {
 		return res
 	}

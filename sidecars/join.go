@@ -25,41 +25,52 @@ func (p *plan) joinVolumes() {
 	}
 }
 
+// joinVolume looks at every path of a volume before it mounts anything, as all of them are to show one volume.
 func (p *plan) joinVolume(s *sidecar, i int, v *volume) {
 	j := &joint{volume: v.name, own: true}
 	s.joined[i] = j
+	var found foundJoint
+	paths := make([]string, len(v.shares))
 	for k := range v.shares {
 		sh := &v.shares[k]
 		if !sh.when.holds(s.values) {
 			continue
 		}
-		at := sh.mountPath.text(s.values)
-		if !p.validMountPath(s, at) {
-			continue
+		if at := sh.mountPath.text(s.values); p.validMountPath(s, sh, at) {
+			paths[k] = at
+			p.findJoint(s, v, k, at, &found)
 		}
-		if found := p.findJoint(s, v, sh, at); found != nil {
-			*j = *found
-			j.own = found.volume == v.name
+	}
+	if found.volume != "" {
+		j.volume, j.subPath, j.own = found.volume, found.subPath, found.volume == v.name
+	}
+	for k, at := range paths {
+		if at != "" {
+			p.mountIntoApp(s, &v.shares[k], j, at)
+			p.mountIntoSidecars(s, &v.shares[k], j, at)
 		}
-		p.mountIntoApp(s, sh, j, at)
-		p.mountIntoSidecars(s, sh, j, at)
 	}
 }
 
-func (p *plan) validMountPath(s *sidecar, at string) bool {
+func (p *plan) validMountPath(s *sidecar, sh *share, at string) bool {
 	if path.IsAbs(at) && path.Clean(at) == at && at != "/" && !strings.Contains(at, ":") {
 		return true
 	}
-	p.fail(BadParameter, field.Invalid(p.req.injectPath(), quotedIfLong(at), "sidecar "+s.entry.Name+" cannot share a volume at this path: want a clean absolute path without a colon"))
+	p.fail(BadParameter, field.Invalid(p.settingPath(s, sh.mountPath), quotedIfLong(at), "sidecar "+s.entry.Name+" cannot share a volume at this path: want a clean absolute path without a colon"))
 	return false
 }
 
-// findJoint looks for what app containers mount at a path; nil where they mount nothing there.
-func (p *plan) findJoint(s *sidecar, v *volume, sh *share, at string) *joint {
-	var found *joint
-	var by string
+// foundJoint is what a container of the app mounts at a shared path.
+type foundJoint struct {
+	volume, subPath string
+	by, at          string
+}
+
+// findJoint looks for what app containers mount at the path of the entry's share k, and refuses what differs from what was
+// found before.
+func (p *plan) findJoint(s *sidecar, v *volume, k int, at string, found *foundJoint) {
 	p.app(func(c containerPlace) {
-		if !sh.containers.matches(c.ctr.Name, s.values) {
+		if !v.shares[k].containers.matches(c.ctr.Name, s.values) {
 			return
 		}
 		m, index := p.mountCovering(c, at)
@@ -67,19 +78,30 @@ func (p *plan) findJoint(s *sidecar, v *volume, sh *share, at string) *joint {
 			return
 		}
 		here := c.path().Child("volumeMounts").Index(index)
+		if index < 0 {
+			here = p.req.injectPath()
+		}
 		if why := p.cannotJoin(v, m); why != "" {
 			p.fail(Conflict, field.Invalid(here, m.MountPath, fmt.Sprintf("sidecar %s shares %s: %s", s.entry.Name, at, why)))
 			return
 		}
-		j := &joint{volume: m.Name, subPath: path.Join(m.SubPath, strings.TrimPrefix(strings.TrimPrefix(at, m.MountPath), "/"))}
-		if found != nil && (found.volume != j.volume || found.subPath != j.subPath) {
-			why := fmt.Sprintf("sidecar %s shares %s, where container %s mounts volume %s", s.entry.Name, at, by, found.volume)
-			p.fail(Conflict, field.Invalid(here.Child("name"), m.Name, why))
-			return
+		subPath := path.Join(m.SubPath, strings.TrimPrefix(strings.TrimPrefix(at, m.dir()), "/"))
+		now := foundJoint{m.Name, subPath, c.ctr.Name, at}
+		if found.volume == "" {
+			*found = now
 		}
-		found, by = j, c.ctr.Name
+		if found.volume != now.volume || found.subPath != now.subPath {
+			why := fmt.Sprintf("sidecar %s shares one volume: here it is %s, in container %s at %s it is %s", s.entry.Name, now.what(), found.by, found.at, found.what())
+			p.fail(Conflict, field.Invalid(here, m.MountPath, why))
+		}
 	})
-	return found
+}
+
+func (f *foundJoint) what() string {
+	if f.subPath == "" {
+		return f.volume
+	}
+	return f.volume + ", subPath " + f.subPath
 }
 
 // cannotJoin says why the entry cannot use a mount's volume, or nothing.
@@ -91,10 +113,10 @@ func (p *plan) cannotJoin(v *volume, m *Mount) string {
 		return ""
 	}
 	if m.ReadOnly {
-		return "the mount is read-only and the sidecar writes"
+		return "volume " + m.Name + " is mounted read-only and the sidecar writes"
 	}
 	if vol := p.pod.volume(m.Name); vol != nil && vol.readOnlyKind() != "" {
-		return "a " + vol.readOnlyKind() + " volume is read-only and the sidecar writes"
+		return "volume " + m.Name + " is read-only, being a " + vol.readOnlyKind() + ", and the sidecar writes"
 	}
 	return ""
 }
@@ -105,10 +127,10 @@ func (p *plan) mountCovering(c containerPlace, at string) (*Mount, int) {
 	var best *Mount
 	index := -1
 	consider := func(m *Mount, i int) {
-		if m.MountPath != at && !strings.HasPrefix(at, strings.TrimSuffix(m.MountPath, "/")+"/") {
+		if dir := m.dir(); dir != at && !strings.HasPrefix(at, strings.TrimSuffix(dir, "/")+"/") {
 			return
 		}
-		if best == nil || len(m.MountPath) > len(best.MountPath) {
+		if best == nil || len(m.dir()) > len(best.dir()) {
 			best, index = m, i
 		}
 	}
@@ -182,9 +204,17 @@ func (p *plan) mountIntoSidecars(s *sidecar, sh *share, j *joint, at string) {
 	}
 }
 
+// dir is the directory that a mount covers: the kubelet takes mount paths that are not clean, or not absolute, as well.
+func (m *Mount) dir() string {
+	if path.IsAbs(m.MountPath) {
+		return path.Clean(m.MountPath)
+	}
+	return path.Clean("/" + m.MountPath)
+}
+
 func mountsAt(c *Container, at string) bool {
 	for i := range c.VolumeMounts {
-		if c.VolumeMounts[i].MountPath == at {
+		if c.VolumeMounts[i].dir() == at {
 			return true
 		}
 	}

@@ -13,7 +13,8 @@ import (
 
 // Rule: a key below pillion.dev/ that means nothing gets the nearest one that does: an error where it names a parameter of
 // a sidecar that is asked for, a warning otherwise.
-// Reads: metadata.annotations.
+// A Namespace's default that names no parameter of such a sidecar is a warning, as the Pod's author cannot mend it.
+// Reads: metadata.annotations of the Pod and of its Namespace.
 // Adds: nothing.
 // Golden: unknown-key, unknown-parameter, unused-parameter.
 func (r *request) warnOfKeys(c *Catalog) {
@@ -29,6 +30,18 @@ func (r *request) warnOfKeys(c *Catalog) {
 		}
 		if c != nil {
 			r.parameterKey(c, key, sidecar, parameter)
+		}
+	}
+	for _, e := range r.entries {
+		r.warnOfDefaults(e)
+	}
+}
+
+func (r *request) warnOfDefaults(e *Entry) {
+	for _, key := range sortedKeys(r.ns.Annotations) {
+		parameter, ours := strings.CutPrefix(key, v1alpha1.Prefix+e.Name+".")
+		if ours && e.param(parameter) < 0 {
+			r.warn(CodeUnknownKey, "Namespace annotation %s: no such parameter%s", quotedIfLong(key), hint(parameter, e.paramNames(), "it has"))
 		}
 	}
 }
@@ -70,11 +83,13 @@ func hint(got string, valid []string, intro string) string {
 	return s + "; " + intro + " " + strings.Join(valid, ", ")
 }
 
-// nearest gives the valid name at the smallest edit distance, where that is small against the name's length.
+// nearest gives the valid name, all of which are in lower case, at the smallest edit distance, where that is small against
+// the name's length.
 func nearest(got string, valid []string) string {
 	if len(got) > 64 {
 		return ""
 	}
+	got = strings.ToLower(got)
 	best, at := "", len(got)/3+2
 	for _, v := range valid {
 		if d := distance(got, v); d < at {

@@ -29,7 +29,8 @@ type plan struct {
 	shareProcessNamespace bool
 	gracePeriod           *int64
 
-	errs     field.ErrorList
+	errs field.ErrorList
+	// warnings are of what the plan does; those of the request are there already.
 	warnings []Warning
 	// buf holds the JSON of all additions.
 	buf []byte
@@ -73,6 +74,8 @@ type mountAddition struct {
 type envAddition struct {
 	to containerPlace
 	addition
+	// by is the entry that sets the variable to value.
+	by, value string
 }
 
 type containerAddition struct {
@@ -83,7 +86,7 @@ type containerAddition struct {
 }
 
 func newPlan(r *request) *plan {
-	p := &plan{req: r, pod: r.pod, warnings: r.warnings, buf: make([]byte, 0, 4096)}
+	p := &plan{req: r, pod: r.pod, buf: make([]byte, 0, 4096)}
 	p.sidecars = make([]*sidecar, len(r.entries))
 	for i, e := range r.entries {
 		p.sidecars[i] = &sidecar{entry: e, values: r.values[i], joined: make([]*joint, len(e.volumes)),
@@ -138,10 +141,23 @@ func (p *plan) app(visit func(containerPlace)) {
 	})
 }
 
+// settingPath is where a Pod, or its Namespace, sets the parameter that enters a text first; the request where none does.
+func (p *plan) settingPath(s *sidecar, t template) *field.Path {
+	at := p.req.injectPath()
+	found := false
+	t.holes(func(h *hole) {
+		if h.param >= 0 && !found {
+			found = true
+			at = annotationPath(v1alpha1.Prefix+s.entry.Name+"."+s.entry.params[h.param].name, s.values[h.param].from)
+		}
+	})
+	return at
+}
+
 func (at containerPlace) path() *field.Path { return field.NewPath("spec", at.list).Index(at.index) }
 
 func (p *plan) result() *Result {
-	res := &Result{Outcome: Injected, Sidecars: p.req.names, Warnings: p.warnings, Status: &p.status}
+	res := &Result{Outcome: Injected, Sidecars: p.req.names, Warnings: append(p.req.warnings, p.warnings...), Status: &p.status}
 	for _, s := range p.sidecars {
 		for i := range s.values {
 			set := Setting{s.entry.Name, s.entry.params[i].name, s.values[i].text, s.values[i].from}

@@ -252,10 +252,13 @@ func ReadPod(object []byte) (*Pod, error) {
 
 func readError(err error) error {
 	var se *json.SemanticError
-	if errors.As(err, &se) {
-		return fmt.Errorf("%s: cannot read JSON %s here", se.JSONPointer, se.JSONKind)
+	switch {
+	case !errors.As(err, &se):
+		return err
+	case se.Err != nil:
+		return fmt.Errorf("%s: %w", se.JSONPointer, se.Err)
 	}
-	return err
+	return fmt.Errorf("%s: cannot read JSON %s here", se.JSONPointer, se.JSONKind)
 }
 
 // containerPlace locates a container in a Pod.

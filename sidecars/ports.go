@@ -28,7 +28,7 @@ func (p *plan) checkPorts() {
 type takenPort struct {
 	number          int32
 	protocol, owner string
-	at              *field.Path
+	at              func() *field.Path
 }
 
 func (p *plan) declaredPorts() []takenPort {
@@ -41,7 +41,9 @@ func (p *plan) declaredPorts() []takenPort {
 			if port.Protocol == "" {
 				port.Protocol = "TCP"
 			}
-			out = append(out, takenPort{port.ContainerPort, port.Protocol, c.ctr.Name, c.path().Child("ports").Index(i).Child("containerPort")})
+			out = append(out, takenPort{port.ContainerPort, port.Protocol, c.ctr.Name, func() *field.Path {
+				return c.path().Child("ports").Index(i).Child("containerPort")
+			}})
 		}
 	})
 	return out
@@ -50,14 +52,14 @@ func (p *plan) declaredPorts() []takenPort {
 func (p *plan) checkPort(taken []takenPort, s *sidecar, c *container, port *port) takenPort {
 	n, err := strconv.ParseInt(port.number.text(s.values), 10, 32)
 	if err != nil {
-		p.fail(BadParameter, field.Invalid(p.req.injectPath(), port.number.text(s.values), "is no port for container "+c.name))
+		p.fail(BadParameter, field.Invalid(p.settingPath(s, port.number), port.number.text(s.values), "is no port for container "+c.name))
 	}
-	mine := takenPort{int32(n), port.protocol, c.name, p.req.injectPath()}
+	mine := takenPort{int32(n), port.protocol, c.name, func() *field.Path { return p.settingPath(s, port.number) }}
 	for _, t := range taken {
 		if t.number != mine.number || t.protocol != mine.protocol {
 			continue
 		}
-		p.fail(Conflict, duplicate(t.at, mine.number, "containers "+t.owner+" and "+c.name+" would listen on one port"))
+		p.fail(Conflict, duplicate(t.at(), mine.number, "containers "+t.owner+" and "+c.name+" would listen on one port"))
 	}
 	return mine
 }

@@ -34,6 +34,7 @@ type request struct {
 func newRequest(pod *Pod, ns *Namespace) *request {
 	r := &request{pod: pod, ns: ns, asksFrom: FromPod}
 	own, asked := pod.Metadata.Annotations.Ours[v1alpha1.AnnotationInject]
+	own = strings.TrimSpace(own)
 	def, hasDefault := ns.Annotations[v1alpha1.AnnotationInject]
 	r.asks = own
 	if !asked && ns.asks() {

@@ -21,7 +21,7 @@ func (p *plan) securityJSON(s *sidecar, c *container) []byte {
 	}
 	at, there := p.pod.container(name)
 	if !there {
-		p.fail(BadParameter, field.Invalid(p.req.injectPath(), quotedIfLong(name), "sidecar "+s.entry.Name+" is to run as this container's user, but there is no such container"+hint(name, p.appNames(), "the Pod has")))
+		p.fail(BadParameter, field.Invalid(p.settingPath(s, s.entry.runAsOf), quotedIfLong(name), "sidecar "+s.entry.Name+" is to run as this container's user, but there is no such container"+hint(name, p.appNames(), "the Pod has")))
 		return nil
 	}
 	user, group := p.effectiveUser(at.ctr)

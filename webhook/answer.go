@@ -2,9 +2,9 @@ package webhook
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -94,25 +94,23 @@ func appendWarnings(dst []byte, warnings []sidecars.Warning) []byte {
 	return append(dst, ']')
 }
 
-// joinErrors gives every mistake with its field path in one line of at most maxMessage bytes: events and conditions,
-// where refusals of templated Pods show up, have no room for line breaks.
+// joinErrors gives every mistake with its field path, numbered where there are several, in one line of at most maxMessage
+// bytes: events and conditions, where refusals of templated Pods show up, have no room for line breaks.
 func joinErrors(errs field.ErrorList) string {
+	if len(errs) == 1 {
+		return cut(errs[0].Error(), maxMessage)
+	}
 	var b strings.Builder
+	fmt.Fprintf(&b, "%d mistakes:", len(errs))
 	for i, e := range errs {
-		text := e.Error()
-		if i > 0 {
-			text = "; " + text
-		}
-		if left := len(errs) - i; b.Len()+len(text) > maxMessage-32 {
-			if i == 0 {
-				return cut(text, maxMessage)
-			}
-			b.WriteString("; and " + strconv.Itoa(left) + " more")
+		text := fmt.Sprintf(" (%d) %s;", i+1, e.Error())
+		if rest := fmt.Sprintf(" and %d more;", len(errs)-i); b.Len()+len(text)+len(rest) > maxMessage {
+			b.WriteString(rest)
 			break
 		}
 		b.WriteString(text)
 	}
-	return b.String()
+	return strings.TrimSuffix(b.String(), ";")
 }
 
 // appendString appends s as a JSON string; what is not UTF-8 becomes U+FFFD.
@@ -129,12 +127,5 @@ func cut(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	s = s[:n-3]
-	for len(s) > 0 {
-		if r, size := utf8.DecodeLastRuneInString(s); r != utf8.RuneError || size > 1 {
-			break
-		}
-		s = s[:len(s)-1]
-	}
-	return s + "..."
+	return strings.ToValidUTF8(s[:n-3], "") + "..."
 }

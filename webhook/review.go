@@ -88,7 +88,7 @@ func (r *review) decode(body []byte) error {
 		return errors.New("the request has no body; want an AdmissionReview")
 	}
 	if err := json.Unmarshal(body, r, decodeOptions); err != nil {
-		return fmt.Errorf("the body is no AdmissionReview: %s", cut(err.Error(), 256))
+		return fmt.Errorf("the body is no AdmissionReview: %s", cut(place(err), 256))
 	}
 	if r.Kind != reviewKind || r.APIVersion != reviewAPIVersion {
 		return fmt.Errorf("want apiVersion %s, kind %s; got apiVersion %q, kind %q; set admissionReviewVersions: [v1] in the webhook configuration",
@@ -98,6 +98,19 @@ func (r *review) decode(body []byte) error {
 		return errors.New("the AdmissionReview holds no request with a uid")
 	}
 	return nil
+}
+
+// place words a decoding error; the JSON package's own words differ from process to process.
+func place(err error) string {
+	var syntax *jsontext.SyntacticError
+	var semantic *json.SemanticError
+	switch {
+	case errors.As(err, &semantic):
+		return fmt.Sprintf("a JSON %s is out of place at %q", semantic.JSONKind, semantic.JSONPointer)
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("%v at byte %d", syntax.Err, syntax.ByteOffset)
+	}
+	return err.Error()
 }
 
 // createsPod reports whether the request is what Pillion registers for: the creation of a Pod, not of anything below one.

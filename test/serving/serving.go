@@ -97,7 +97,7 @@ func (w *Webhook) start(ctx context.Context, cfg Config) error {
 // servingLine is the log line by which the server says where it listens.
 type servingLine struct {
 	Msg            string `json:"msg"`
-	ListenAddress  string `json:"listenAddress"`
+	WebhookAddress string `json:"webhookAddress"`
 	MetricsAddress string `json:"metricsAddress"`
 }
 
@@ -106,7 +106,7 @@ func (w *Webhook) await(ctx context.Context, ca <-chan []byte, serving <-chan se
 		select {
 		case w.CA = <-ca:
 		case s := <-serving:
-			w.URL = "https://" + s.ListenAddress + "/mutate"
+			w.URL = "https://" + s.WebhookAddress + "/mutate"
 			w.MetricsURL = "http://" + s.MetricsAddress
 		case <-w.done:
 			return fmt.Errorf("pillion-webhook ended:\n%s", tail)
@@ -139,7 +139,7 @@ func readLog(r io.Reader, log io.Writer, tail *lastLines, to chan<- servingLine)
 			fmt.Fprintln(log, lines.Text())
 		}
 		var s servingLine
-		if json.Unmarshal(lines.Bytes(), &s) == nil && s.Msg == "serving" && s.ListenAddress != "" {
+		if json.Unmarshal(lines.Bytes(), &s) == nil && s.Msg == "serving" && s.WebhookAddress != "" {
 			to <- s
 		}
 	}

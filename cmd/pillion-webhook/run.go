@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/pillion-dev/pillion/certs"
+	"github.com/pillion-dev/pillion/webhook"
+)
+
+// selfSignedFor is the validity of a self-signed certificate. It is not renewed.
+const selfSignedFor = 365 * 24 * time.Hour
+
+// run serves until the context ends and the drain is over. The CA of a self-signed certificate goes to out.
+func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error {
+	metrics := webhook.NewMetrics()
+	catalog, err := openCatalog(c, log, metrics)
+	if err != nil {
+		return err
+	}
+	namespaces, err := openNamespaces(c, log)
+	if err != nil {
+		return err
+	}
+	tlsDir, cleanUp, err := openCertificate(c, out)
+	if err != nil {
+		return err
+	}
+	defer cleanUp()
+
+	drain := webhook.NewDrain(c.DrainQuiet, c.DrainMax, metrics)
+	server, err := webhook.NewServer(webhook.ServerOptions{Address: c.ListenAddress, CertDir: tlsDir, Drain: drain, Log: log, Metrics: metrics})
+	if err != nil {
+		return err
+	}
+	options := webhook.Options{Catalog: catalog.Current, OwnNamespace: c.OwnNamespace, Log: log, Metrics: metrics}
+	if namespaces != nil {
+		options.Namespace = namespaces.Lookup
+	}
+	handler := webhook.NewHandler(options)
+	server.Register(webhook.PathMutate, handler)
+	server.Register(webhook.PathRequired, handler)
+
+	checks := []webhook.Check{drain.Check(), server.Check(), catalog.Check(), handler.Check()}
+	if namespaces != nil {
+		checks = append(checks, namespaces.Check())
+	}
+	ops, err := webhook.NewOpsServer(c.MetricsAddress, webhook.NewReadiness(checks...), metrics, log)
+	if err != nil {
+		return err
+	}
+	log.Info("serving", "webhookAddress", server.Addr().String(), "metricsAddress", ops.Addr().String(),
+		"catalog", catalog.Current().Revision(), "sidecars", catalog.Current().Names(), "version", versionText())
+	return serve(ctx, server, ops, catalog, namespaces)
+}
+
+// serve runs everything until the context ends. Whatever the admission port needs goes on until it is closed: readiness
+// tells of the drain, catalog and Namespaces stay up to date.
+func serve(ctx context.Context, server *webhook.Server, ops *webhook.OpsServer, catalog *webhook.CatalogSource, namespaces *webhook.Namespaces) error {
+	beneath, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var group errgroup.Group
+	group.Go(func() error { catalog.Watch(beneath); return nil })
+	if namespaces != nil {
+		group.Go(func() error { namespaces.Run(beneath); return nil })
+	}
+	front, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group.Go(func() error { defer cancel(); return ops.Start(beneath) })
+	group.Go(func() error { defer stop(); return server.Start(front) })
+	return group.Wait()
+}
+
+func openCatalog(c *Config, log *slog.Logger, m *webhook.Metrics) (*webhook.CatalogSource, error) {
+	if c.Catalog == "" {
+		return webhook.EmbeddedCatalog(m), nil
+	}
+	return webhook.CatalogDir(c.Catalog, log, m)
+}
+
+// openNamespaces gives nil where no API server is known.
+func openNamespaces(c *Config, log *slog.Logger) (*webhook.Namespaces, error) {
+	config, err := apiServer(c)
+	if errors.Is(err, rest.ErrNotInCluster) {
+		log.Warn("no --kubeconfig and not in a cluster: defaults and labels of Namespaces are unknown, only Pods' own annotations count")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("API server: %w", err)
+	}
+	return webhook.WatchNamespaces(config)
+}
+
+func apiServer(c *Config) (*rest.Config, error) {
+	if c.Kubeconfig != "" {
+		return clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
+	}
+	return rest.InClusterConfig()
+}
+
+// openCertificate gives the directory to serve from, and what to call at the end.
+func openCertificate(c *Config, out io.Writer) (dir string, cleanUp func(), err error) {
+	if !c.SelfSigned {
+		return c.TLSDir, func() {}, nil
+	}
+	dns, ips := c.names()
+	files, err := certs.SelfSigned(dns, ips, selfSignedFor)
+	if err != nil {
+		return "", nil, err
+	}
+	if dir, err = os.MkdirTemp("", "pillion-webhook-"); err != nil {
+		return "", nil, fmt.Errorf("self-signed certificate: %w", err)
+	}
+	cleanUp = func() { os.RemoveAll(dir) }
+	if err = files.WriteTo(dir); err == nil {
+		_, err = out.Write(files.CA)
+	}
+	if err != nil {
+		cleanUp()
+		return "", nil, err
+	}
+	return dir, cleanUp, nil
+}

@@ -1,0 +1,53 @@
+package golden
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing/fstest"
+)
+
+// Catalog gives the catalog of all cases, as a directory of files: the golden entries, those that single cases bring, and
+// the embedded ones. It is the same for every case, as one webhook answers for all.
+func Catalog() (fs.FS, error) {
+	out := fstest.MapFS{}
+	for _, dir := range []string{filepath.Join(Dir(), "catalog"), filepath.Join(Dir(), "..", "..", "sidecars", "catalog")} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range files {
+			if filepath.Base(path) == "zz.yaml" {
+				continue
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			if out[filepath.Base(path)] != nil {
+				return nil, fmt.Errorf("catalog entry %s is both golden and embedded", filepath.Base(path))
+			}
+			out[filepath.Base(path)] = &fstest.MapFile{Data: text, Mode: 0o644}
+		}
+	}
+	cases, err := Cases()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range cases {
+		if text := c.file(fileEntries); text != nil {
+			out["case-"+c.Name+".yaml"] = &fstest.MapFile{Data: text, Mode: 0o644}
+		}
+	}
+	return out, nil
+}
+
+// WriteCatalog writes the files of Catalog into a directory.
+func WriteCatalog(dir string) error {
+	files, err := Catalog()
+	if err != nil {
+		return err
+	}
+	return os.CopyFS(dir, files)
+}
