@@ -44,7 +44,7 @@ func (s *splicer) insertRun(n *node, prev *member, run []*member) {
 	}
 	first := n.orig[0]
 	column := columnOf(s.text, first.start)
-	st := s.style.near(s.text, n)
+	st := s.near(s.text, n)
 	var text []byte
 	for _, m := range run {
 		text = appendSpaces(text, column)

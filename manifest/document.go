@@ -101,7 +101,7 @@ func (d *Document) readText() (any, error) {
 		return valueFromJSON(text, t.root).plain(), nil
 	}
 	v, err := readYAML(text, true)
-	if err == errDuplicateKey {
+	if errors.Is(err, errDuplicateKey) {
 		if t, treeErr := d.parse(); treeErr == nil && t != nil && findDuplicate(t.root) == nil {
 			return readYAML(text, false) // a merged key was overridden
 		}
@@ -138,7 +138,7 @@ func (d *Document) parse() (*tree, error) {
 func (d *Document) located(err error) error {
 	var p *problem
 	switch {
-	case err == errDuplicateKey:
+	case errors.Is(err, errDuplicateKey):
 		return d.located(d.duplicate())
 	case !errors.As(err, &p):
 		return fmt.Errorf("%s:%d: %w", d.name, d.line, err)

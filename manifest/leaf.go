@@ -67,21 +67,29 @@ func (b *builder) scalar(n *node, from *yamlv3.Node, p place) {
 	case style&(yamlv3.LiteralStyle|yamlv3.FoldedStyle) != 0 && (first == '|' || first == '>'):
 		n.block = true
 		n.end = endOfBlockScalar(b.text, n.start, p.column, p.limit)
-	case style == 0 && from.Value == "":
-		n.end = n.start
-	case style == 0 && p.flow:
-		n.end, _ = endOfPlainLine(b.text, n.start, p.limit, true)
-		n.fixed = string(b.text[n.start:n.end]) != from.Value
 	case style == 0:
-		n.end = endOfPlainBlock(b.text, n.start, p.limit)
-		written := b.text[n.start:n.end]
-		n.fixed = bytes.IndexByte(written, '\n') < 0 && string(written) != from.Value
+		b.plain(n, from.Value, p)
 	default:
 		n.fixed = true
 	}
 	if n.end < n.start || n.end > p.limit {
 		n.fixed = true
 	}
+}
+
+// plain finds the end of a plain scalar. That of one line must be its value.
+func (b *builder) plain(n *node, value string, p place) {
+	if value == "" {
+		n.end = n.start
+		return
+	}
+	if p.flow {
+		n.end, _ = endOfPlainLine(b.text, n.start, p.limit, true)
+	} else {
+		n.end = endOfPlainBlock(b.text, n.start, p.limit)
+	}
+	written := b.text[n.start:n.end]
+	n.fixed = (p.flow || bytes.IndexByte(written, '\n') < 0) && string(written) != value
 }
 
 // keyName returns the key a YAML 1.1 reader sees.

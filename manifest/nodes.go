@@ -80,13 +80,13 @@ func replaceNode(n, from *yamlv3.Node) {
 	*n = *fresh
 }
 
-// copyNode copies n without anchors and aliases.
+// copyNode copies n without anchors, aliases and comments.
 func copyNode(n *yamlv3.Node) *yamlv3.Node {
 	if n.Kind == yamlv3.AliasNode {
 		return copyNode(n.Alias)
 	}
 	fresh := *n
-	fresh.Anchor = ""
+	fresh.Anchor, fresh.HeadComment, fresh.LineComment, fresh.FootComment = "", "", "", ""
 	fresh.Content = make([]*yamlv3.Node, len(n.Content))
 	for i, child := range n.Content {
 		fresh.Content[i] = copyNode(child)
@@ -136,13 +136,36 @@ func setKey(n, key, value *yamlv3.Node) {
 	n.Content = append(n.Content, key, value)
 }
 
-// quoteBlocks changes block scalars below n to a style that is always right.
-func quoteBlocks(n *yamlv3.Node) {
-	if n.Kind == yamlv3.ScalarNode && n.Style&(yamlv3.FoldedStyle|yamlv3.LiteralStyle) != 0 {
-		n.Style = n.Style&yamlv3.TaggedStyle | yamlv3.DoubleQuotedStyle
+// spellOut changes block scalars and empty nulls below n, which the encoder may
+// get wrong, to what is always right.
+func spellOut(n *yamlv3.Node) {
+	if n.Kind == yamlv3.ScalarNode {
+		switch tagged := n.Style & yamlv3.TaggedStyle; {
+		case n.Style&(yamlv3.FoldedStyle|yamlv3.LiteralStyle) != 0:
+			n.Style = tagged | yamlv3.DoubleQuotedStyle
+		case n.Style == 0 && n.Value == "":
+			n.Value = "null"
+		}
 	}
 	for _, child := range n.Content {
-		quoteBlocks(child)
+		spellOut(child)
+	}
+}
+
+// settleComments moves line comments from keys to values that are now on the
+// same line; the encoder would put the value below them.
+func settleComments(n *yamlv3.Node) {
+	for i, child := range n.Content {
+		settleComments(child)
+		if n.Kind != yamlv3.MappingNode || i%2 == 0 || len(child.Content) > 0 {
+			continue
+		}
+		if key := n.Content[i-1]; key.LineComment != "" {
+			child.LineComment, key.LineComment = key.LineComment, ""
+		}
+		if child.Kind != yamlv3.ScalarNode && child.Kind != yamlv3.AliasNode {
+			child.Style |= yamlv3.FlowStyle
+		}
 	}
 }
 

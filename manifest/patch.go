@@ -47,12 +47,12 @@ func (d *Document) Patch(ops []jsonpatch.Operation) (*Document, error) {
 
 // patching is a document on its way to being another.
 type patching struct {
-	doc     *Document
-	want    any   // the value the document is to have
-	tree    *tree // nil once the layout cannot be kept
-	json    bool
-	style   style
-	ops     []jsonpatch.Operation
+	doc   *Document
+	want  any   // the value the document is to have
+	tree  *tree // nil once the layout cannot be kept
+	json  bool
+	style style
+	ops   []jsonpatch.Operation
 }
 
 func (p *patching) apply(op jsonpatch.Operation) error {
@@ -87,11 +87,16 @@ func (p *patching) splice() *Document {
 	if p.tree == nil {
 		return nil
 	}
-	text, err := p.tree.spliced(p.style)
-	if err != nil {
-		return nil
+	for _, p.style.single = range []bool{false, true} {
+		text, err := p.tree.spliced(p.style)
+		if err != nil {
+			return nil
+		}
+		if out := p.verified(text); out != nil {
+			return out
+		}
 	}
-	return p.verified(text)
+	return nil
 }
 
 // verified returns a document made of text, nil unless it has the value wanted.

@@ -75,16 +75,17 @@ func checkPatch(t *rapid.T, d *Document, v any, n int) {
 	if diff := cmp.Diff(decodeJSON(want), decodeJSON(got)); diff != "" {
 		t.Fatalf("%s\n%s\n%s\n%s", d.Bytes(), show(patch...), out.Bytes(), diff)
 	}
-	if out.Reencoded() && !mayReencode(d) {
+	if out.Reencoded() && !mayReencode(d, false) {
 		t.Fatalf("encoded anew:\n%s\n%s\n%s", d.Bytes(), show(patch...), out.Bytes())
 	}
 }
 
-// mayReencode reports documents with a block scalar that takes in what follows
-// it: the end of the text, or blank lines after something that is removed.
-func mayReencode(d *Document) bool {
+// mayReencode reports documents with a block scalar that could take in what
+// follows it: a line after the end of the text, or comments and blank lines
+// after something that is removed.
+func mayReencode(d *Document, adding bool) bool {
 	text := string(d.Bytes())
-	return !strings.HasSuffix(text, "\n") || strings.Contains(text, "|+") || strings.Contains(text, ">+")
+	return !strings.HasSuffix(text, "\n") || !adding && strings.ContainsAny(text, "|>")
 }
 
 func evanphxApply(t *rapid.T, before []byte, patch []jsonpatch.Operation) []byte {
@@ -115,7 +116,7 @@ func TestAddKeepsEveryLine(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s\n%s\n%v", d.Bytes(), show(o), err)
 		}
-		if out.Reencoded() && mayReencode(d) {
+		if out.Reencoded() && mayReencode(d, true) {
 			return
 		}
 		if out.Reencoded() {

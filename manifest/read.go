@@ -40,7 +40,7 @@ func readYAML(text []byte, strict bool) (any, error) {
 	dec := yamlv2.NewDecoder(bytes.NewReader(text))
 	dec.SetStrict(strict)
 	var v any
-	if err := dec.Decode(&v); err == io.EOF {
+	if err := dec.Decode(&v); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
 		return nil, yamlProblem(err)
@@ -48,7 +48,7 @@ func readYAML(text []byte, strict bool) (any, error) {
 	var rest any
 	if err := dec.Decode(&rest); err == nil {
 		return nil, &problem{text: "more than one document without a separator the reader knows"}
-	} else if err != io.EOF {
+	} else if !errors.Is(err, io.EOF) {
 		return nil, yamlProblem(err)
 	}
 	return convert(v, nil)
@@ -70,6 +70,17 @@ func checkUTF8(text []byte) error {
 
 var yamlErrorLine = regexp.MustCompile(`^line (\d+): `)
 
+// parserErrors are errors that the reader of YAML reports with the number of
+// the line before.
+var parserErrors = map[string]bool{
+	"did not find expected key":              true,
+	"did not find expected node content":     true,
+	"did not find expected '-' indicator":    true,
+	"did not find expected ',' or ']'":       true,
+	"did not find expected ',' or '}'":       true,
+	"did not find expected <document start>": true,
+}
+
 // yamlProblem turns an error of the YAML reader into one line without its talk
 // of Go types.
 func yamlProblem(err error) error {
@@ -86,6 +97,9 @@ func yamlProblem(err error) error {
 	if m := yamlErrorLine.FindStringSubmatch(p.text); m != nil {
 		p.line, _ = strconv.Atoi(m[1])
 		p.text = p.text[len(m[0]):]
+		if parserErrors[p.text] {
+			p.line++
+		}
 	}
 	if strings.HasPrefix(p.text, "invalid map key: ") {
 		p.text = "a key must be a scalar, not a map or list"

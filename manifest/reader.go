@@ -3,6 +3,7 @@ package manifest
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -39,7 +40,7 @@ func (r *Reader) Next() (*Document, error) {
 	s := splitter{line: r.line}
 	for {
 		text, bol, err := r.piece()
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, r.fail(r.line, err)
 		}
 		if len(text) == 0 {
@@ -64,7 +65,7 @@ func (r *Reader) piece() (text []byte, bol bool, err error) {
 	text, bol = r.rest, r.fresh
 	if r.rest = nil; len(text) == 0 {
 		text, err = r.in.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			err = nil
 		}
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // reencode applies operations to the YAML nodes of a document and encodes them.
-// Comments and the order of keys are kept, as well as separators. Block scalars
-// that the encoder may get wrong are kept only if it need not be safe.
+// Comments and the order of keys are kept, as well as separators. What the
+// encoder may get wrong is kept only if it need not be safe.
 func reencode(text []byte, ops []jsonpatch.Operation, st style, safe bool) ([]byte, error) {
 	start, end := contentSpan(text)
 	var e nodeEditor
@@ -28,8 +28,9 @@ func reencode(text []byte, ops []jsonpatch.Operation, st style, safe bool) ([]by
 		}
 	}
 	if safe {
-		quoteBlocks(&e.doc)
+		spellOut(&e.doc)
 	}
+	settleComments(&e.doc)
 	var out bytes.Buffer
 	enc := yamlv3.NewEncoder(&out)
 	enc.SetIndent(max(st.step, 2))

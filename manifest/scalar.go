@@ -64,20 +64,24 @@ func plainStart(s string) bool {
 	if len(s) > 1 {
 		second = s[1]
 	}
-	switch c := s[0]; {
-	case isLetter(c) || c == '_' || c == '/' || c == '$' || c == '(':
+	switch c := s[0]; c {
+	case '_', '/', '$', '(':
 		return true
-	case c >= '0' && c <= '9':
-		// Numbers and times of YAML have no other letters than these.
-		return strings.ContainsFunc(s, func(r rune) bool {
-			return r == '/' || r < utf8.RuneSelf && isLetter(byte(r)) && !strings.ContainsRune("abcdefABCDEFxXoOtTzZ", r)
-		})
-	case c == '.':
+	case '.':
 		return second == '/' || isLetter(second) && !strings.EqualFold(s, ".inf") && !strings.EqualFold(s, ".nan")
-	case c == '-':
+	case '-':
 		return isLetter(second) || second == '-' && len(s) > 2 && isLetter(s[2])
+	default:
+		return isLetter(c) || c >= utf8.RuneSelf || c >= '0' && c <= '9' && !maybeNumber(s)
 	}
-	return s[0] >= utf8.RuneSelf
+}
+
+// maybeNumber reports whether s, which begins with a digit, has only letters
+// that numbers and times of YAML have.
+func maybeNumber(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return r == '/' || r < utf8.RuneSelf && isLetter(byte(r)) && !strings.ContainsRune("abcdefABCDEFxXoOtTzZ", r)
+	})
 }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }

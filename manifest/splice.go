@@ -129,7 +129,7 @@ func (s *splicer) removeAll(members []*member) {
 // with a space before it unless it is nothing, and the lines below.
 func (s *splicer) render(n *node, m *member, v *value) (head, lines []byte) {
 	column := columnOf(s.text, m.start)
-	st := s.style.near(s.text, n.up)
+	st := s.near(s.text, n.up)
 	st.single = st.single || s.commented(n, m, v, column)
 	text := st.appendAfter(nil, v, column, n.up.kind == listNode)
 	i := bytes.Index(text, []byte(s.eol))

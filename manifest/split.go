@@ -61,7 +61,6 @@ func (s *splitter) take(piece []byte, bol bool) int {
 // document.
 func (s *splitter) endsBefore(piece []byte, bol bool) bool {
 	line := bytes.TrimPrefix(piece, bom)
-	first := indentOf(line)
 	switch {
 	case bol && isMarker(line, "---"):
 		if s.marker || s.content || s.ended {
@@ -69,20 +68,34 @@ func (s *splitter) endsBefore(piece []byte, bol bool) bool {
 		}
 		s.marker = true
 		s.content = !isBlankOrComment(line[3:])
+		return false
 	case bol && isMarker(line, "..."):
 		s.ended = true
-	case first == len(line) || line[first] == '#':
+		return false
+	case isBlankOrComment(line):
+		return false
 	case s.ended:
 		return true
 	case line[0] == '%' && !s.marker && !s.content:
+		return false
+	}
+	return s.objectEndsBefore(line, len(piece)-len(line))
+}
+
+// objectEndsBefore does the same for a line with content. Before the line,
+// skipped bytes of its piece belong to the document.
+func (s *splitter) objectEndsBefore(line []byte, skipped int) bool {
+	first := indentOf(line)
+	switch {
 	case line[first] == '{' && s.json == jsonDone:
 		return true
 	case line[first] == '{' && !s.content && s.json == jsonMaybe:
-		s.json, s.content = jsonOpen, true
-		s.object = len(s.text) + len(piece) - len(line) + first
+		s.json = jsonOpen
+		s.object = len(s.text) + skipped + first
 	case s.json != jsonOpen:
-		s.json, s.content = jsonNot, true
+		s.json = jsonNot
 	}
+	s.content = true
 	return false
 }
 

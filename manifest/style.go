@@ -132,7 +132,7 @@ func (s *style) appendScalarAfter(dst []byte, v *value, column int) []byte {
 }
 
 func (s *style) isLiteral(text string) bool {
-	return !s.single && isLiteral(text) && !(s.open && text[len(text)-1] == '\n')
+	return !s.single && isLiteral(text) && (!s.open || text[len(text)-1] != '\n')
 }
 
 // appendLiteral writes a string with several lines as a "|" block.

@@ -3,7 +3,6 @@ package manifest
 import (
 	"bytes"
 	"errors"
-	"slices"
 )
 
 // errLayout reports a text whose lines cannot be edited one by one; the
@@ -139,10 +138,6 @@ func (n *node) merged(token string, depth int) *member {
 	return nil
 }
 
-func (n *node) hasMerge() bool {
-	return slices.ContainsFunc(n.keys(), func(m *member) bool { return m.merge })
-}
-
 func (n *node) resolve() *node {
 	if n.kind == aliasNode {
 		return n.target
@@ -174,21 +169,29 @@ func (t *tree) lineOf(offset int) int {
 type duplicate struct{ first, second *member }
 
 func findDuplicate(n *node) *duplicate {
-	if n.kind == mapNode && len(n.members) > 1 {
-		seen := make(map[string]*member, len(n.members))
-		for _, m := range n.members {
-			if m.merge {
-				continue
-			}
-			if first := seen[m.name]; first != nil {
-				return &duplicate{first, m}
-			}
-			seen[m.name] = m
-		}
+	if dup := n.duplicate(); dup != nil {
+		return dup
 	}
 	for _, m := range n.members {
 		if dup := findDuplicate(m.node); dup != nil {
 			return dup
+		}
+	}
+	return nil
+}
+
+// duplicate returns a key that n itself has twice.
+func (n *node) duplicate() *duplicate {
+	if n.kind != mapNode || len(n.members) < 2 {
+		return nil
+	}
+	seen := make(map[string]*member, len(n.members))
+	for _, m := range n.members {
+		if first := seen[m.name]; first != nil && !m.merge {
+			return &duplicate{first, m}
+		}
+		if !m.merge {
+			seen[m.name] = m
 		}
 	}
 	return nil

@@ -47,6 +47,7 @@ func (c *Catalog) Revision() string { return c.revision }
 var embedded embed.FS
 
 // Builtin gives the embedded entries. They are compiled here and proved by the project's tests.
+// Golden: builtin-*.
 func Builtin() *Catalog {
 	sub, err := fs.Sub(embedded, "catalog")
 	if err != nil {

@@ -28,7 +28,12 @@ const (
 func (p *plan) checkCeilings() {
 	size := p.pod.Metadata.Annotations.Size
 	for _, a := range p.annotations {
-		size += len(a.name) + len(a.json)
+		size += textLength(a.json)
+		if was, there := p.pod.Metadata.Annotations.Ours[a.name]; there {
+			size -= len(was)
+			continue
+		}
+		size += len(a.name)
 	}
 	for _, c := range []struct {
 		what     string

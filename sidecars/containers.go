@@ -59,11 +59,7 @@ func (p *plan) mountsOf(s *sidecar, c *container) []Mount {
 		sub := joinSubPath(j.subPath, m.subPath.text(s.values))
 		out = append(out, Mount{Name: j.volume, MountPath: m.mountPath.text(s.values), SubPath: sub, ReadOnly: m.readOnly})
 	}
-	out = append(append(out, s.fileMounts(c)...), s.extra...)
-	if p.masked(s) && !slices.ContainsFunc(out, func(m Mount) bool { return m.MountPath == tokenPath }) {
-		out = append(out, Mount{Name: maskVolume, MountPath: tokenPath, ReadOnly: true})
-	}
-	return out
+	return p.maskToken(s, append(append(out, s.fileMounts(c)...), s.extra...))
 }
 
 func joinSubPath(base, sub string) string {

@@ -6,7 +6,7 @@ import "encoding/json"
 // warning where it says something else. Two entries that set one variable to different values are refused.
 // Reads: env of app containers.
 // Adds: env of app containers.
-// Golden: app-env, app-env-kept.
+// Golden: app-env, app-env-kept, app-env-of-two-entries, app-env-no-such-container.
 func (p *plan) addEnv() {
 	for _, s := range p.sidecars {
 		for i := range s.entry.env {
@@ -20,6 +20,9 @@ func (p *plan) addEnv() {
 					p.addVariable(s, c, e.name, value)
 				}
 			})
+			if e.containers.param >= 0 {
+				p.checkTargets(s, &e.containers, p.appNames())
+			}
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 // containers: no ConfigMap has to exist, and the Pod's history shows what it ran with.
 // Reads: nothing.
 // Adds: metadata.annotations[pillion.dev/file.<entry>.<file>], spec.volumes.
-// Golden: files, file-formats.
+// Golden: files, files-forged, file-formats.
 func (p *plan) addFiles() {
 	for _, s := range p.sidecars {
 		name := s.entry.filesVolume()

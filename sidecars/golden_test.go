@@ -3,12 +3,12 @@ package sidecars_test
 import (
 	"encoding/json"
 	"flag"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
@@ -17,6 +17,7 @@ import (
 	"k8s.io/pod-security-admission/api"
 	kjson "sigs.k8s.io/json"
 
+	"github.com/pillion-dev/pillion/api/v1alpha1"
 	"github.com/pillion-dev/pillion/sidecars"
 	"github.com/pillion-dev/pillion/test/golden"
 )
@@ -68,8 +69,8 @@ func TestGoldenLaws(t *testing.T) {
 			if second, _ := inject(t, catalog, c, after); second.Outcome != sidecars.Unchanged || len(second.Patch) > 0 {
 				t.Errorf("the second run is %s, want %s: %s%v", second.Outcome, sidecars.Unchanged, sidecars.AppendPatch(nil, second.Patch), second.Errors)
 			}
-			if why := lacks("", parsed(t, after), parsed(t, c.Pod)); why != "" {
-				t.Errorf("the result lacks what the Pod had: %s", why)
+			if where := golden.Lacks(parsed(t, after), parsed(t, c.Pod), mayDiffer); where != "" {
+				t.Errorf("the result lacks what the Pod had: %s", where)
 			}
 			wantRemovable(t, c, after)
 			wantDecodable(t, c.Pod, after)
@@ -89,7 +90,7 @@ func TestGoldenOfEveryRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	comment := regexp.MustCompile(`(?s)\n// Rule: .*?\n// Golden: (.*?)\.\n[^/]`)
+	comment := regexp.MustCompile(`\n// Golden: ((?:.|\n//)*?)\.\n`)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -137,12 +138,18 @@ func TestGoldenCatalogHasNothingUnused(t *testing.T) {
 
 func inject(t *testing.T, catalog *sidecars.Catalog, c *golden.Case, object []byte) (*sidecars.Result, []byte) {
 	t.Helper()
+	ns := sidecars.Namespace(c.Namespace)
+	return injectInto(t, catalog, &ns, object)
+}
+
+// injectInto gives the answer and, where there is a patch, what it makes of the Pod.
+func injectInto(t *testing.T, catalog *sidecars.Catalog, ns *sidecars.Namespace, object []byte) (*sidecars.Result, []byte) {
+	t.Helper()
 	pod, err := sidecars.ReadPod(object)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ns := sidecars.Namespace(c.Namespace)
-	res := sidecars.Inject(catalog, pod, &ns)
+	res := sidecars.Inject(catalog, pod, ns)
 	if res.Outcome != sidecars.Injected {
 		return res, nil
 	}
@@ -168,43 +175,16 @@ func answer(res *sidecars.Result) golden.Answer {
 	return a
 }
 
-// lacks says where got is not want with additions: every member of an object and every item of a list, in order.
-func lacks(at string, got, want any) string {
-	switch want := want.(type) {
-	case nil:
-		return ""
-	case map[string]any:
-		members, _ := got.(map[string]any)
-		for k, v := range want {
-			if k == "terminationGracePeriodSeconds" || strings.HasPrefix(k, "cluster-autoscaler.kubernetes.io/") || strings.HasPrefix(k, "pillion.dev/") {
-				continue
-			}
-			if why := lacks(at+"/"+k, members[k], v); why != "" {
-				return why
-			}
-		}
-	case []any:
-		items, _ := got.([]any)
-		for i, v := range want {
-			n := slices.IndexFunc(items, func(it any) bool { return lacks("", it, v) == "" })
-			if n < 0 {
-				return at + "/" + string(rune('0'+i))
-			}
-			items = items[n+1:]
-		}
-	default:
-		if got != want {
-			return at
-		}
-	}
-	return ""
+// mayDiffer names what an injection may change: the values that are extended, and our own annotations.
+func mayDiffer(name string) bool {
+	return name == "terminationGracePeriodSeconds" || name == v1alpha1.AnnotationSafeToEvict || strings.HasPrefix(name, v1alpha1.Prefix)
 }
 
 // wantRemovable checks that what was added can be taken out again: what is left differs from the Pod only in lists and
 // maps that are empty, and in a grace period that is the default.
 func wantRemovable(t *testing.T, c *golden.Case, after []byte) {
 	t.Helper()
-	if strings.Contains(string(c.Pod), `"pillion.dev/status"`) {
+	if strings.Contains(string(c.Pod), `"pillion.dev/status"`) || strings.Contains(string(c.Pod), `"pillion.dev/file.`) {
 		return
 	}
 	pod, err := sidecars.ReadPod(after)
@@ -251,7 +231,7 @@ func withoutEmpty(key string, v any) any {
 		}
 		return nil
 	}
-	if key == "terminationGracePeriodSeconds" && v == 30.0 {
+	if key == "terminationGracePeriodSeconds" && v == json.Number("30") {
 		return nil
 	}
 	return v
@@ -318,14 +298,17 @@ func goldenCases(t *testing.T) []*golden.Case {
 	return cases
 }
 
-func goldenCatalog(t *testing.T) *sidecars.Catalog {
-	t.Helper()
-	var files fs.FS
+var loadGoldenCatalog = sync.OnceValues(func() (*sidecars.Catalog, error) {
 	files, err := golden.Catalog()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	catalog, err := sidecars.Load(files)
+	return sidecars.Load(files)
+})
+
+func goldenCatalog(t *testing.T) *sidecars.Catalog {
+	t.Helper()
+	catalog, err := loadGoldenCatalog()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,11 +317,8 @@ func goldenCatalog(t *testing.T) *sidecars.Catalog {
 
 func parsed(t *testing.T, text []byte) any {
 	t.Helper()
-	if text == nil {
-		return nil
-	}
-	var v any
-	if err := json.Unmarshal(text, &v); err != nil {
+	v, err := golden.Tree(text)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return v

@@ -7,7 +7,7 @@ const defaultGrace = 30
 // never taken from it by a preStop hook. A Pod that asks to be killed at once is, with a warning.
 // Reads: spec.terminationGracePeriodSeconds.
 // Adds: spec.terminationGracePeriodSeconds.
-// Golden: grace, grace-zero.
+// Golden: grace, grace-explicit, grace-zero.
 func (p *plan) extendGrace() {
 	var flush int64
 	for _, s := range p.sidecars {

@@ -10,7 +10,7 @@ import (
 // refused, one whose Namespace asks is left alone.
 // Reads: spec.hostNetwork, spec.os.name.
 // Adds: nothing.
-// Golden: host-network, host-network-allowed, windows, windows-default.
+// Golden: host-network, host-network-allowed, host-network-default, windows, windows-default.
 func (p *plan) checkKind() {
 	if p.pod.windows() {
 		p.fail(Conflict, field.Invalid(field.NewPath("spec", "os", "name"), p.pod.Spec.OS.Name, "sidecars are Linux containers"))

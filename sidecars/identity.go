@@ -12,10 +12,11 @@ import (
 
 // Rule: a container with our name that the status annotation lists is ours, at any revision and however others changed it
 // since: it is left alone. Listed but absent: it is added. The annotation is no proof: where the Namespace requires
-// sidecars, a listed container whose image repository, command or args are not the entry's is refused.
+// sidecars, a listed container whose image repository, command or args are not the entry's is refused, and one that is
+// absent is added, listed or not.
 // Reads: metadata.annotations[pillion.dev/status], names of containers and volumes.
 // Adds: nothing.
-// Golden: run-again, listed-but-absent, forged-status.
+// Golden: run-again*, listed-but-absent, forged-status*, status-unreadable.
 func (p *plan) identify() {
 	p.old = readStatus(p.pod)
 	if text, ok := p.pod.Metadata.Annotations.Ours[v1alpha1.AnnotationStatus]; ok && p.old.Version == 0 {
@@ -38,7 +39,7 @@ func (p *plan) identifyContainer(s *sidecar, c *container) {
 	switch {
 	case there && listed && p.req.ns.requires():
 		p.proveOurs(s, c, at)
-	case !there && (s.was == nil || listed) && c.when.holds(s.values):
+	case !there && (s.was == nil || listed || p.req.ns.requires()) && c.when.holds(s.values):
 		s.missing = append(s.missing, c)
 	}
 }

@@ -35,8 +35,8 @@ func (p *plan) gather() {
 	p.joinVolumes()        // join.go
 	p.addVolumes()         // volumes.go
 	p.addFiles()           // files.go
-	p.maskToken()          // token.go
-	p.addContainers()      // containers.go, paths.go, runas.go, resources.go
+	p.addContainers()      // containers.go, token.go, paths.go, runas.go, resources.go
+	p.completeRequests()   // resources.go
 	p.addEnv()             // env.go
 	p.checkPorts()         // ports.go
 	p.shareProcesses()     // processes.go

@@ -3,9 +3,12 @@ package sidecars
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
 )
 
 // Rule: where an app container mounts a volume at a shared path already, the sidecar joins that volume (emptyDir, PVC or
@@ -81,7 +84,7 @@ func (p *plan) findJoint(s *sidecar, v *volume, k int, at string, found *foundJo
 		if index < 0 {
 			here = p.req.injectPath()
 		}
-		if why := p.cannotJoin(v, m); why != "" {
+		if why := p.cannotJoin(v, m); why != "" && (s.was == nil || !p.gave(c.ctr.Name, m.MountPath)) {
 			p.fail(Conflict, field.Invalid(here, m.MountPath, fmt.Sprintf("sidecar %s shares %s: %s", s.entry.Name, at, why)))
 			return
 		}
@@ -94,6 +97,13 @@ func (p *plan) findJoint(s *sidecar, v *volume, k int, at string, found *foundJo
 			why := fmt.Sprintf("sidecar %s shares one volume: here it is %s, in container %s at %s it is %s", s.entry.Name, now.what(), found.by, found.at, found.what())
 			p.fail(Conflict, field.Invalid(here, m.MountPath, why))
 		}
+	})
+}
+
+// gave reports whether an earlier run gave a container its mount at a path: that may be read-only though the sidecar writes.
+func (p *plan) gave(container, at string) bool {
+	return slices.ContainsFunc(p.old.App, func(in v1alpha1.InjectedInto) bool {
+		return in.Container == container && slices.Contains(in.Mounts, at)
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 // A Namespace's default that names no parameter of such a sidecar is a warning, as the Pod's author cannot mend it.
 // Reads: metadata.annotations of the Pod and of its Namespace.
 // Adds: nothing.
-// Golden: unknown-key, unknown-parameter, unused-parameter.
+// Golden: unknown-key, unknown-parameter, unknown-parameter-default, unused-parameter.
 func (r *request) warnOfKeys(c *Catalog) {
 	for _, key := range sortedKeys(r.pod.Metadata.Annotations.Ours) {
 		rest, ours := strings.CutPrefix(key, v1alpha1.Prefix)

@@ -10,7 +10,7 @@ import (
 // user's: nothing is injected and every such name is in one error.
 // Reads: names of containers (all three lists) and volumes.
 // Adds: nothing.
-// Golden: name-taken, volume-name-taken.
+// Golden: name-taken, volume-name-taken, name-of-two-entries, conflicts-together.
 func (p *plan) checkNames() {
 	for _, s := range p.sidecars {
 		for i := range s.entry.containers {

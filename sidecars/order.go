@@ -10,7 +10,7 @@ import (
 // before it, and nothing else moves. Entries that conflict are refused together.
 // Reads: the request.
 // Adds: nothing.
-// Golden: order-declared, order-after, conflicts-with.
+// Golden: order-declared, order-after, order-after-absent, conflicts-with.
 func (r *request) sort(c *Catalog) {
 	var sorted []*Entry
 	var place func(e *Entry)

@@ -15,6 +15,7 @@ import (
 // is made of fixed words, indexes and our own names, never of a string from the Pod; ours go before the volume and mounts
 // of the API server's token, which it appends itself where the Pod comes from a file; containers come last, because they
 // move the indexes of others.
+// Golden: patch-*.
 func (p *plan) patch() []jsonpatch.Operation {
 	w := &patchWriter{plan: p, ops: make([]jsonpatch.Operation, 0, 8+len(p.annotations)+len(p.volumes)+len(p.mounts)+len(p.containers))}
 	w.metadata()
@@ -24,6 +25,7 @@ func (p *plan) patch() []jsonpatch.Operation {
 	if p.gracePeriod != nil {
 		w.add("/spec/terminationGracePeriodSeconds", strconv.AppendInt(nil, *p.gracePeriod, 10))
 	}
+	w.members("/spec/resources/requests", p.pod.Spec.Resources != nil && p.pod.Spec.Resources.Requests.present, p.requests)
 	w.volumes()
 	p.pod.all(func(c containerPlace) {
 		w.mounts(c)

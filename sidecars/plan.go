@@ -28,6 +28,8 @@ type plan struct {
 
 	shareProcessNamespace bool
 	gracePeriod           *int64
+	// requests are of the Pod itself.
+	requests []addition
 
 	errs field.ErrorList
 	// warnings are of what the plan does; those of the request are there already.

@@ -1,6 +1,7 @@
 package sidecars
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -141,10 +142,14 @@ func (p *present) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // Amounts holds a requests or limits map's CPU and memory as written; empty means absent.
 type Amounts struct {
 	CPU, Memory string
+
+	// present is false where the map is absent or null.
+	present bool
 }
 
 // UnmarshalJSONFrom reads quantities written as strings or numbers.
 func (a *Amounts) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	a.present = dec.PeekKind() == '{'
 	return eachMember(dec, func(name string, value jsontext.Value) error {
 		switch name {
 		case "cpu":
@@ -175,7 +180,7 @@ func (a *Annotations) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			return fmt.Errorf("value of %q is not a string", name)
 		}
 		a.Count++
-		a.Size += len(name) + len(value) - 2
+		a.Size += len(name) + textLength(value)
 		if !strings.HasPrefix(name, v1alpha1.Prefix) && name != v1alpha1.AnnotationSafeToEvict {
 			return nil
 		}
@@ -233,6 +238,14 @@ func scalar(v jsontext.Value) string {
 		return ""
 	}
 	return string(b)
+}
+
+// textLength is the length in bytes of the text of a JSON string.
+func textLength(v jsontext.Value) int {
+	if !bytes.ContainsRune(v, '\\') {
+		return len(v) - len(`""`)
+	}
+	return len(scalar(v))
 }
 
 // DecodeOptions are the options with which a Pod, or a review that holds one, is decoded: the API server's JSON is

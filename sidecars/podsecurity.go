@@ -12,7 +12,7 @@ import (
 // stricter level gets the reason instead of a refusal by the API server after the fact.
 // Reads: the Namespace's label pod-security.kubernetes.io/enforce.
 // Adds: nothing.
-// Golden: pod-security.
+// Golden: pod-security, pod-security-met, pod-security-not-enforced.
 func (p *plan) checkPodSecurity() {
 	enforced := p.req.ns.Labels[api.EnforceLevelLabel]
 	if enforced == "" {

@@ -10,7 +10,7 @@ import (
 // another container.
 // Reads: ports of containers.
 // Adds: nothing.
-// Golden: port-taken.
+// Golden: port-taken, port-free, port-with-condition, port-of-native-sidecar, port-of-two-entries.
 func (p *plan) checkPorts() {
 	taken := p.declaredPorts()
 	for _, s := range p.sidecars {

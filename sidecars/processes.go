@@ -6,7 +6,7 @@ import "k8s.io/apimachinery/pkg/util/validation/field"
 // author's word and a conflict, as is the node's PID namespace, which a Pod cannot have as well.
 // Reads: spec.shareProcessNamespace, spec.hostPID.
 // Adds: spec.shareProcessNamespace.
-// Golden: share-processes, share-processes-refused.
+// Golden: share-processes, share-processes-already, share-processes-refused, share-processes-host-pid.
 func (p *plan) shareProcesses() {
 	share := p.pod.Spec.ShareProcessNamespace
 	at := field.NewPath("spec", "shareProcessNamespace")

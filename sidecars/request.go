@@ -14,7 +14,7 @@ import (
 // one that requires sidecars the Pod can add to the Namespace's list, not opt out of it.
 // Reads: metadata.annotations[pillion.dev/…] of the Pod, then of its Namespace.
 // Adds: nothing.
-// Golden: request-*.
+// Golden: request-*, required-*, parameter-*.
 type request struct {
 	pod *Pod
 	ns  *Namespace

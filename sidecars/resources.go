@@ -10,8 +10,8 @@ import (
 // of its own (spec.resources) they count for all, so our requests are an explicit 0 (a limit alone would default them and
 // break the sum) and our limits stay within the Pod's. A BestEffort Pod becomes Burstable, with a warning.
 // Reads: resources of the Pod and of app containers.
-// Adds: resources of our own containers.
-// Golden: qos-guaranteed, qos-besteffort, pod-level-resources.
+// Adds: resources of our own containers, spec.resources.requests.
+// Golden: qos-guaranteed, qos-besteffort, qos-burstable, pod-level-resources.
 func (p *plan) resourcesJSON(dst []byte, s *sidecar, c *container) []byte {
 	switch {
 	case p.pod.Spec.Resources != nil && !p.pod.Spec.Resources.empty():
@@ -25,7 +25,31 @@ func (p *plan) resourcesJSON(dst []byte, s *sidecar, c *container) []byte {
 	return c.resources.fill(dst, s.values, nil)
 }
 
-func (r *Resources) empty() bool { return *r == Resources{} }
+func (r *Resources) empty() bool {
+	return r.Requests.CPU+r.Requests.Memory+r.Limits.CPU+r.Limits.Memory == ""
+}
+
+// completeRequests states those requests of the Pod itself that the API server would set from its limits, where no container
+// states one: from our explicit 0 it would set 0. A Pod that comes through the API server has them already.
+func (p *plan) completeRequests() {
+	pod := p.pod.Spec.Resources
+	if pod == nil || len(p.containers) == 0 {
+		return
+	}
+	var cpu, memory bool
+	p.app(func(c containerPlace) {
+		if r := c.ctr.Resources; r != nil {
+			cpu = cpu || r.Requests.CPU+r.Limits.CPU != ""
+			memory = memory || r.Requests.Memory+r.Limits.Memory != ""
+		}
+	})
+	if pod.Requests.CPU == "" && pod.Limits.CPU != "" && !cpu {
+		p.requests = append(p.requests, addition{"cpu", jsonString(nil, pod.Limits.CPU)})
+	}
+	if pod.Requests.Memory == "" && pod.Limits.Memory != "" && !memory {
+		p.requests = append(p.requests, addition{"memory", jsonString(nil, pod.Limits.Memory)})
+	}
+}
 
 // cappedLimits lowers limits to those of the Pod.
 func (p *plan) cappedLimits(limits []byte) []byte {

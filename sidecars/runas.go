@@ -10,7 +10,7 @@ import (
 // force for the container it names. Where none is stated the image decides, which nobody here can read: refused.
 // Reads: securityContext of the named container and of the Pod.
 // Adds: securityContext of our own containers.
-// Golden: run-as-user-of, run-as-user-unknown.
+// Golden: run-as-user-of, run-as-root, run-as-user-unknown, run-as-user-of-nobody.
 func (p *plan) securityJSON(s *sidecar, c *container) []byte {
 	if s.entry.runAsOf == nil {
 		return c.securityJSON

@@ -11,7 +11,7 @@ import (
 // that the Pod is injected. What an earlier run added stays listed.
 // Reads: metadata.annotations[pillion.dev/status].
 // Adds: metadata.annotations[pillion.dev/status], metadata.labels[pillion.dev/injected].
-// Golden: run-again, listed-but-absent.
+// Golden: run-again-another-entry, run-again-new-container, listed-but-absent.
 func (p *plan) setStatus() {
 	st := &p.status
 	st.Version = v1alpha1.StatusVersion

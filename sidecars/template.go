@@ -27,6 +27,7 @@ type hole struct {
 }
 
 // escape says how a value's text is written.
+// Golden: hostile-values.
 type escape struct {
 	// dollars: every $ is doubled, because the kubelet or the file's reader expands $(NAME) or ${NAME}. (Doubling only
 	// "$(" would not do: "$$(X)" would become "$$$(X)", which expands.)

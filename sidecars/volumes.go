@@ -19,12 +19,13 @@ func (p *plan) addVolumes() {
 }
 
 // wants reports whether a volume of the entry is to be added: not where it is there, and, for an entry that was injected
-// before, only where it was then.
+// before, only where it was then or something that is added mounts it.
 func (p *plan) wants(s *sidecar, name string) bool {
 	if p.volumeIndex(name) >= 0 {
 		return false
 	}
-	return s.was == nil || slices.Contains(s.was.Volumes, name)
+	return len(s.missing) > 0 || s.was == nil || slices.Contains(s.was.Volumes, name) ||
+		slices.ContainsFunc(p.mounts, func(m mountAddition) bool { return m.Name == name })
 }
 
 func (p *plan) addVolume(s *sidecar, name string, json []byte) {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/pillion-dev/pillion/sidecars"
 )
@@ -148,17 +149,18 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// await waits for a line that holds the text.
+// await waits for a line that holds the text, and gives up after a time that only a failure takes.
 func (b *logBuffer) await(t testing.TB, text string) {
 	t.Helper()
+	giveUp := time.After(time.Minute)
 	for {
 		select {
 		case line := <-b.lines:
 			if strings.Contains(line, text) {
 				return
 			}
-		case <-t.Context().Done():
-			t.Fatalf("the test ended before a line with %q came; log:\n%s", text, b)
+		case <-giveUp:
+			t.Fatalf("no line with %q; log:\n%s", text, b)
 		}
 	}
 }

@@ -18,9 +18,6 @@ func Catalog() (fs.FS, error) {
 			return nil, err
 		}
 		for _, path := range files {
-			if filepath.Base(path) == "zz.yaml" {
-				continue
-			}
 			text, err := os.ReadFile(path)
 			if err != nil {
 				return nil, err

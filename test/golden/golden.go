@@ -80,6 +80,22 @@ func (a Answer) String() string {
 	return b.String()
 }
 
+// Message gives the errors as the webhook tells them, in one line.
+func (a Answer) Message() string {
+	if len(a.Errors) == 1 {
+		return a.Errors[0]
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d mistakes: ", len(a.Errors))
+	for i, e := range a.Errors {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "(%d) %s", i+1, e)
+	}
+	return b.String()
+}
+
 func parseAnswer(text []byte) (Answer, error) {
 	var a Answer
 	for line := range strings.Lines(string(text)) {

@@ -50,6 +50,9 @@ func appendJSON(dst []byte, n *yaml.Node) ([]byte, error) {
 		}
 		return append(dst, ']'), nil
 	case yaml.ScalarNode:
+		if (n.Tag == "!!int" || n.Tag == "!!float") && json.Valid([]byte(n.Value)) {
+			return append(dst, n.Value...), nil // as it is written: 1.50
+		}
 		var v any
 		if err := n.Decode(&v); err != nil {
 			return nil, err
@@ -60,13 +63,18 @@ func appendJSON(dst []byte, n *yaml.Node) ([]byte, error) {
 	return nil, fmt.Errorf("line %d: an alias cannot stand in a case", n.Line)
 }
 
-// toYAML turns JSON into block YAML with its members in the order of the JSON.
+// toYAML turns JSON into YAML with its members in the order of the JSON: blocks, and one line for what is short.
 func toYAML(text []byte) ([]byte, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, err
 	}
-	plain(&doc)
+	for _, root := range doc.Content {
+		root.Style = 0
+		for i := range root.Content {
+			restyle(root.Content[i])
+		}
+	}
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
@@ -76,15 +84,28 @@ func toYAML(text []byte) ([]byte, error) {
 	return out.Bytes(), enc.Close()
 }
 
-// plain takes the style of JSON away: collections become blocks, strings are quoted only where they must be.
-func plain(n *yaml.Node) {
-	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
-		n.SetString(n.Value)
+// shortLine is the length in bytes up to which a collection stands in one line.
+const shortLine = 90
+
+// restyle takes the style of JSON away and gives the length of n in one line, or more than shortLine where it has none.
+func restyle(n *yaml.Node) int {
+	if n.Kind == yaml.ScalarNode {
+		if n.Tag == "!!str" {
+			n.SetString(n.Value)
+		}
+		n.Style &^= yaml.DoubleQuotedStyle
+		if n.Style&yaml.LiteralStyle != 0 {
+			return shortLine + 1
+		}
+		return len(n.Value)
 	}
-	if len(n.Content) > 0 || n.Kind == yaml.ScalarNode {
-		n.Style &^= yaml.FlowStyle | yaml.DoubleQuotedStyle
-	}
+	length := 0
 	for _, below := range n.Content {
-		plain(below)
+		length += 2 + restyle(below)
 	}
+	n.Style = 0
+	if length <= shortLine {
+		n.Style = yaml.FlowStyle
+	}
+	return length
 }

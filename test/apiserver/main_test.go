@@ -1,0 +1,163 @@
+// Package apiserver holds tests against a real control plane: kube-apiserver and kube-controller-manager call the real
+// webhook server, and what is stored is looked at.
+package apiserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pillion-dev/pillion/test/cluster"
+	"github.com/pillion-dev/pillion/test/golden"
+	"github.com/pillion-dev/pillion/test/serving"
+)
+
+// Namespaces beside those of single cases: in one the webhook is called, in the other not.
+const (
+	nsOn  = "golden-on"
+	nsOff = "golden-off"
+)
+
+// plane is the control plane that all tests share.
+var plane *controlPlane
+
+type controlPlane struct {
+	url    string
+	client *http.Client
+	cases  []*golden.Case
+}
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute) // a cold build of the control plane
+	defer cancel()
+	dir, err := os.MkdirTemp("", "pillion-apiserver-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	control, err := cluster.Start(ctx, cluster.Config{Log: os.Stderr})
+	if err != nil {
+		return 1, err
+	}
+	defer control.Stop()
+	catalog := filepath.Join(dir, "catalog")
+	if err := golden.WriteCatalog(catalog); err != nil {
+		return 1, err
+	}
+	log, err := os.Create(filepath.Join(dir, "webhook.log"))
+	if err != nil {
+		return 1, err
+	}
+	defer log.Close()
+	server, err := serving.Start(ctx, serving.Config{Catalog: catalog, Kubeconfig: control.Kubeconfig(), Log: log})
+	if err != nil {
+		return 1, err
+	}
+	defer server.Stop()
+	plane = &controlPlane{url: control.URL(), client: control.HTTPClient()}
+	if plane.cases, err = golden.Cases(); err != nil {
+		return 1, err
+	}
+	if err := plane.prepare(server); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// prepare registers the webhook, makes every Namespace, and returns when the webhook is called and knows them all.
+func (p *controlPlane) prepare(server *serving.Webhook) error {
+	if _, err := p.create("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", server.Registration()); err != nil {
+		return err
+	}
+	on := map[string]string{serving.Label: "on"}
+	err := errors.Join(p.namespace(nsOn, on, nil), p.namespace(nsOff, nil, nil))
+	for _, c := range p.cases {
+		if c.NamespaceYAML == nil {
+			continue
+		}
+		labels := map[string]string{serving.Label: "on"}
+		for k, v := range c.Namespace.Labels {
+			labels[k] = v
+		}
+		err = errors.Join(err, p.namespace(c.Name, labels, c.Namespace.Annotations))
+	}
+	// The webhook sees Namespaces in the order in which they were made: when it knows the last, it knows all.
+	const last = "golden-last"
+	err = errors.Join(err, p.namespace(last, map[string]string{serving.Label: "on", "pillion.dev/injection": "enabled"},
+		map[string]string{"pillion.dev/inject": "nobody"}))
+	if err != nil {
+		return err
+	}
+	pod := []byte(`{"metadata":{"name":"probe"},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`)
+	return eventually("the webhook is called and knows the Namespaces", func() error {
+		a, err := serving.Post(p.client, p.url+"/api/v1/namespaces/"+last+"/pods?dryRun=All", pod)
+		if err != nil || a.Status == http.StatusForbidden && strings.Contains(a.Message(), "no such sidecar") {
+			return err
+		}
+		return fmt.Errorf("%d %s", a.Status, a.Message())
+	})
+}
+
+func (p *controlPlane) namespace(name string, labels, annotations map[string]string) error {
+	object, err := json.Marshal(map[string]any{"metadata": map[string]any{"name": name, "labels": labels, "annotations": annotations}})
+	if err != nil {
+		return err
+	}
+	if _, err := p.create("/api/v1/namespaces", object); err != nil {
+		return err
+	}
+	// The controller-manager makes it too; Pods need it now.
+	account := []byte(`{"metadata":{"name":"default"}}`)
+	a, err := serving.Post(p.client, p.url+"/api/v1/namespaces/"+name+"/serviceaccounts", account)
+	if err == nil && a.Status != http.StatusCreated && a.Status != http.StatusConflict {
+		err = errors.New(a.Message())
+	}
+	return err
+}
+
+// create posts an object and gives what was stored.
+func (p *controlPlane) create(path string, object []byte) (*serving.Answer, error) {
+	a, err := serving.Post(p.client, p.url+path, object)
+	if err == nil && a.Status != http.StatusCreated {
+		err = fmt.Errorf("create at %s: %d %s", path, a.Status, a.Message())
+	}
+	return a, err
+}
+
+// eventually calls try until it gives no error, for at most 30 seconds.
+func eventually(what string, try func() error) error {
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		err := try()
+		if err == nil || time.Now().After(deadline) {
+			if err != nil {
+				err = fmt.Errorf("%s: %w", what, err)
+			}
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func await(t *testing.T, what string, try func() error) {
+	t.Helper()
+	if err := eventually(what, try); err != nil {
+		t.Fatal(err)
+	}
+}
