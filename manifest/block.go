@@ -48,7 +48,8 @@ func (s *splicer) insertRun(n *node, prev *member, run []*member) {
 	var text []byte
 	for _, m := range run {
 		text = appendSpaces(text, column)
-		text = st.appendMember(text, n.kind, m.name, m.node.fresh, column)
+		text = st.appendLabel(text, n.kind, m.name)
+		text = st.appendAfter(text, m.node.fresh, column, n.kind == listNode)
 	}
 	switch compact := s.isCompact(first.start); {
 	case prev != nil:

@@ -14,25 +14,19 @@ type builder struct {
 	lines  []int // offset of each line
 	ascii  bool
 	limit  int // where the document ends
+	last   position
 	byNode map[*yamlv3.Node]*node
 }
 
-// buildTree returns the tree of a YAML text, nil for one without content.
-func buildTree(text []byte) (*tree, error) {
-	var doc yamlv3.Node
-	if err := yamlv3.Unmarshal(text, &doc); err != nil {
-		return nil, yamlProblem(err)
-	}
-	if len(doc.Content) == 0 {
-		return nil, nil
-	}
+// buildTree returns the tree of a YAML text with these nodes.
+func buildTree(text []byte, doc *yamlv3.Node) *tree {
 	b := &builder{tree: &tree{text: text}, byNode: map[*yamlv3.Node]*node{}}
 	exotic := b.scanLines()
 	root := doc.Content[0]
 	b.limit = b.endOfDocument(b.offset(root))
 	b.root = b.node(root, place{from: b.offset(root), column: -1, limit: b.limit})
 	b.root.fixed = b.root.fixed || exotic
-	return b.tree, nil
+	return b.tree
 }
 
 // scanLines fills in lines. It reports line breaks that editors do not count
@@ -74,16 +68,23 @@ func (b *builder) offset(n *yamlv3.Node) int {
 	if n.Line < 1 || n.Line > len(b.lines) {
 		return len(b.text)
 	}
-	at := b.lines[n.Line-1]
 	if b.ascii {
-		return min(at+n.Column-1, len(b.text))
+		return min(b.lines[n.Line-1]+n.Column-1, len(b.text))
 	}
-	for range n.Column - 1 {
-		_, width := utf8.DecodeRune(b.text[at:])
-		at += width
+	p := b.last
+	if p.line != n.Line || p.column > n.Column {
+		p = position{n.Line, 1, b.lines[n.Line-1]}
 	}
-	return at
+	for ; p.column < n.Column; p.column++ {
+		_, width := utf8.DecodeRune(b.text[p.offset:])
+		p.offset += width
+	}
+	b.last = p
+	return p.offset
 }
+
+// position is a place in the text that is known; the next is often behind it.
+type position struct{ line, column, offset int }
 
 // endOfDocument returns the offset of the first "..." line after from.
 func (b *builder) endOfDocument(from int) int {
@@ -218,6 +219,9 @@ func (b *builder) blockList(n *node, from *yamlv3.Node, p place) {
 			limit = lineStart(b.text, n.members[i+1].start)
 		}
 		m.node = b.node(from.Content[i], place{from: m.colon, column: column, limit: limit, up: n})
+		if m.node.start > m.colon && m.node.start < nextLine(b.text, m.start) {
+			b.gap.saw(m.node.start - m.start)
+		}
 	}
 }
 

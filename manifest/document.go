@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	yamlv3 "go.yaml.in/yaml/v3"
 )
 
 // Document is one document of a stream. It is not safe for concurrent use.
@@ -17,7 +19,8 @@ type Document struct {
 	parsed bool
 	value  any
 	err    error
-	tree   *tree // nil until a position in the text is asked for
+	nodes  *yamlv3.Node // of the text, if it has been read by them
+	tree   *tree        // nil until a position in the text is asked for
 }
 
 // NewDocument returns a document from its text, which begins at the given line
@@ -95,18 +98,44 @@ func (d *Document) readText() (any, error) {
 	}
 	if t := jsonTree(text); t != nil {
 		d.tree = t
-		if dup := findDuplicate(t.root); dup != nil {
-			return nil, errDuplicateKey
-		}
-		return valueFromJSON(text, t.root).plain(), nil
+		return readJSON(t)
 	}
-	v, err := readYAML(text, true)
+	if bytes.HasSuffix(text, []byte("\n")) {
+		if nodes, err := parseNodes(text); err == nil && nodes != nil {
+			if v, ok := plainNode(nodes.Content[0]); ok {
+				d.nodes = nodes
+				return v, nil
+			}
+		}
+	}
+	v, err := d.readAgain()
+	if err != nil {
+		return nil, err
+	}
+	return convert(v, nil)
+}
+
+// readAgain reads the text with the reader of Kubernetes. The maps of YAML
+// still have keys of any type.
+func (d *Document) readAgain() (any, error) {
+	text := d.body()
+	if t := jsonTree(text); t != nil {
+		return readJSON(t)
+	}
+	v, err := decodeYAML(text, true)
 	if errors.Is(err, errDuplicateKey) {
 		if t, treeErr := d.parse(); treeErr == nil && t != nil && findDuplicate(t.root) == nil {
-			return readYAML(text, false) // a merged key was overridden
+			return decodeYAML(text, false) // a merged key was overridden
 		}
 	}
 	return v, err
+}
+
+func readJSON(t *tree) (any, error) {
+	if findDuplicate(t.root) != nil {
+		return nil, errDuplicateKey
+	}
+	return valueFromJSON(t.text, t.root).plain(), nil
 }
 
 // body returns the text of the document without a byte order mark.
@@ -126,12 +155,15 @@ func (d *Document) parse() (*tree, error) {
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		text = append(bytes.Clone(text), eolOf(text)...)
 	}
-	t, err := buildTree(text)
-	if err != nil {
-		return nil, err
+	if d.nodes == nil {
+		nodes, err := parseNodes(text)
+		if nodes == nil || err != nil {
+			return nil, err
+		}
+		d.nodes = nodes
 	}
-	d.tree = t
-	return t, nil
+	d.tree = buildTree(text, d.nodes)
+	return d.tree, nil
 }
 
 // located adds the stream's name and the line to an error.

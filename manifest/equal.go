@@ -2,15 +2,24 @@ package manifest
 
 import "encoding/json"
 
-// equal compares two plain values; numbers are equal by what they count.
+// equal compares a plain value with one that may be as decodeYAML returns it;
+// numbers are equal by what they count.
 func equal(a, b any) bool {
 	switch a := a.(type) {
 	case map[string]any:
-		b, ok := b.(map[string]any)
-		return ok && equalMaps(a, b)
+		switch b := b.(type) {
+		case map[string]any:
+			return equalMaps(a, b)
+		case map[any]any:
+			return equalDecoded(a, b)
+		}
+		return false
 	case []any:
 		b, ok := b.([]any)
 		return ok && equalLists(a, b)
+	}
+	if i, ok := b.(int); ok {
+		b = int64(i)
 	}
 	if a == b {
 		return true
@@ -27,6 +36,24 @@ func equalMaps(a, b map[string]any) bool {
 	for name, item := range a {
 		other, ok := b[name]
 		if !ok || !equal(item, other) {
+			return false
+		}
+	}
+	return true
+}
+
+func equalDecoded(a map[string]any, b map[any]any) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, item := range b {
+		name, isString := k.(string)
+		if !isString { // other keys may mean the same
+			converted, err := convert(b, nil)
+			return err == nil && equal(a, converted)
+		}
+		other, ok := a[name]
+		if !ok || !equal(other, item) {
 			return false
 		}
 	}

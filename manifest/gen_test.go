@@ -16,6 +16,7 @@ type textGen struct {
 	comments int
 	step     int
 	dash     int
+	gap      int
 	out      strings.Builder
 }
 
@@ -47,6 +48,7 @@ func newTextGen(t *rapid.T, flow bool) *textGen {
 		t: t, flow: flow,
 		step: rapid.SampledFrom([]int{2, 2, 4, 1}).Draw(t, "step"),
 		dash: rapid.SampledFrom([]int{0, 2, 2, 4}).Draw(t, "dash"),
+		gap:  rapid.SampledFrom([]int{2, 2, 4}).Draw(t, "gap"),
 	}
 }
 
@@ -111,11 +113,11 @@ func (g *textGen) value(column, depth int, item bool) {
 	choice := rapid.IntRange(0, 11).Draw(g.t, "value")
 	switch {
 	case choice <= 4 && depth > 0 && item && g.chance(70):
-		g.out.WriteString(" ")
+		g.indent(g.gap - 1)
 		if choice < 4 {
-			g.blockMap(column+2, depth-1)
+			g.blockMap(column+g.gap, depth-1)
 		} else {
-			g.blockList(column+2, depth-1)
+			g.blockList(column+g.gap, depth-1)
 		}
 	case choice <= 2 && depth > 0:
 		g.eol()

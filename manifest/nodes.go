@@ -6,9 +6,9 @@ import (
 	yamlv3 "go.yaml.in/yaml/v3"
 )
 
-// position returns where in its Content n has the value a token names, or -1.
+// indexOf returns where in its Content n has the value a token names, or -1.
 // Of a key that is there twice, through a merge, the last one counts.
-func position(n *yamlv3.Node, token string) int {
+func indexOf(n *yamlv3.Node, token string) int {
 	switch n.Kind {
 	case yamlv3.MappingNode:
 		for i := len(n.Content) - 2; i >= 0; i -= 2 {
@@ -129,7 +129,7 @@ func mergeSources(value *yamlv3.Node) []*yamlv3.Node {
 }
 
 func setKey(n, key, value *yamlv3.Node) {
-	if i := position(n, keyName(key)); i >= 0 {
+	if i := indexOf(n, keyName(key)); i >= 0 {
 		n.Content[i] = value
 		return
 	}

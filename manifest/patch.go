@@ -115,11 +115,14 @@ func (p *patching) verified(text []byte) *Document {
 	return p.equivalent(text)
 }
 
+// equivalent returns a document made of text if it has the value wanted.
 func (p *patching) equivalent(text []byte) *Document {
 	out := NewDocument(text, p.doc.name, p.doc.line)
-	if got, err := out.read(); err != nil || !equal(got, p.want) {
+	got, err := out.readAgain()
+	if err != nil || !equal(p.want, got) {
 		return nil
 	}
+	out.parsed, out.value = true, p.want
 	return out
 }
 

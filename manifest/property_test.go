@@ -138,3 +138,47 @@ func TestAddKeepsEveryLine(t *testing.T) {
 		}
 	})
 }
+
+// TestRemovingWhatWasInjectedGivesTheSameBytes patches a Deployment in several
+// layouts as an injector does, and undoes it.
+func TestRemovingWhatWasInjectedGivesTheSameBytes(t *testing.T) {
+	inYAML, err := document(deployment).Format(YAML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inJSON, err := document(deployment).Format(JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide := regexp.MustCompile(`(?m)^ +`).ReplaceAllString(string(inYAML), "$0$0")
+	wide = regexp.MustCompile(`(?m)^( *)- `).ReplaceAllString(wide, "$1-   ")
+	for name, text := range map[string]string{
+		"as it is":           deployment,
+		"lists not indented": string(inYAML),
+		"four spaces":        wide,
+		"last line open":     strings.TrimSuffix(deployment, "\n"),
+		"CRLF":               strings.ReplaceAll(deployment, "\n", "\r\n"),
+		"JSON":               string(inJSON),
+		"flow":               strings.Replace(string(inJSON), "{", "# c\n{", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := document(text).Patch(ops(t, deploymentOps...))
+			if err != nil || out.Reencoded() {
+				t.Fatal("encoded anew, or ", err)
+			}
+			back, err := out.Patch(ops(t,
+				`remove /spec/template/spec/volumes/2`, `remove /spec/template/spec/volumes/1`,
+				`remove /spec/template/spec/containers/0/volumeMounts/2`, `remove /spec/template/spec/containers/0/volumeMounts/1`,
+				`remove /spec/template/spec/containers/2`, `remove /spec/template/spec/containers/1`,
+				`remove /spec/template/spec/initContainers`,
+				`remove /spec/template/metadata/annotations/pillion.dev~1hash`, `remove /spec/template/metadata/annotations/pillion.dev~1injected`,
+			))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(text, string(back.Bytes())); diff != "" {
+				t.Errorf("%s\n%s", diff, out.Bytes())
+			}
+		})
+	}
+}

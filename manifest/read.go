@@ -29,14 +29,10 @@ func (p *problem) Error() string { return p.text }
 // notices, the tree of the document knows where.
 var errDuplicateKey = errors.New("duplicate key")
 
-// readYAML reads a text that holds at most one document as sigs.k8s.io/yaml
-// does and returns it as map[string]any, []any, string, bool, int64, uint64,
-// float64 or nil. With strict, a key set twice is errDuplicateKey; a key that
-// overrides one that was merged in with "<<" counts as set twice, too.
-func readYAML(text []byte, strict bool) (any, error) {
-	if err := checkUTF8(text); err != nil {
-		return nil, err
-	}
+// decodeYAML reads a text that holds at most one document as sigs.k8s.io/yaml
+// does, before keys become strings. With strict, a key set twice is
+// errDuplicateKey; so is one that overrides what was merged in with "<<".
+func decodeYAML(text []byte, strict bool) (any, error) {
 	dec := yamlv2.NewDecoder(bytes.NewReader(text))
 	dec.SetStrict(strict)
 	var v any
@@ -51,7 +47,7 @@ func readYAML(text []byte, strict bool) (any, error) {
 	} else if !errors.Is(err, io.EOF) {
 		return nil, yamlProblem(err)
 	}
-	return convert(v, nil)
+	return v, nil
 }
 
 func checkUTF8(text []byte) error {
@@ -110,8 +106,9 @@ func yamlProblem(err error) error {
 	return p
 }
 
-// convert changes what the YAML reader returns into JSON's types. Keys become
-// strings by the rules of sigs.k8s.io/yaml.
+// convert changes what decodeYAML returns into JSON's types: map[string]any,
+// []any, string, bool, int64, uint64, float64 and nil. Keys become strings by
+// the rules of sigs.k8s.io/yaml.
 func convert(v any, path []string) (any, error) {
 	switch v := v.(type) {
 	case map[any]any:

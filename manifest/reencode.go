@@ -83,7 +83,7 @@ func (e *nodeEditor) apply(c change) error {
 	last := len(c.path) - 1
 	for _, token := range c.path[:last] {
 		e.open(n)
-		i := position(n, token)
+		i := indexOf(n, token)
 		if i < 0 {
 			return fmt.Errorf("%s has no %q", c.op, token)
 		}
@@ -106,7 +106,7 @@ func (e *nodeEditor) change(n *yamlv3.Node, c change, token string) error {
 		n.Content = append(n.Content[:i:i], append([]*yamlv3.Node{c.value.yaml()}, n.Content[i:]...)...)
 		return nil
 	}
-	i := position(n, token)
+	i := indexOf(n, token)
 	if i < 0 && c.op == opRemove {
 		return fmt.Errorf("remove: no %q", token)
 	}

@@ -15,14 +15,14 @@ import (
 var words = map[string]bool{
 	"y": true, "yes": true, "true": true, "on": true,
 	"n": true, "no": true, "false": true, "off": true,
-	"null": true, "~": true, "": true,
+	"null": true, "~": true, "": true, ".inf": true, ".nan": true,
 }
 
 // plainIsString reports whether the YAML 1.1 reader of Kubernetes certainly
 // takes a plain scalar for a string.
 func plainIsString(s string) bool {
 	if s == "" || strings.IndexByte("0123456789+-.", s[0]) >= 0 {
-		return false
+		return plainStart(s)
 	}
 	return len(s) > 5 || s != "<<" && !words[strings.ToLower(s)]
 }
@@ -57,7 +57,7 @@ func isPlain(s string, flow bool) bool {
 // plainStart reports whether s begins like a string and is not a reserved word
 // or anything like a number or time.
 func plainStart(s string) bool {
-	if s == "" || words[strings.ToLower(s)] {
+	if words[strings.ToLower(s)] {
 		return false
 	}
 	second := byte(0)
@@ -68,7 +68,7 @@ func plainStart(s string) bool {
 	case '_', '/', '$', '(':
 		return true
 	case '.':
-		return second == '/' || isLetter(second) && !strings.EqualFold(s, ".inf") && !strings.EqualFold(s, ".nan")
+		return second == '/' || isLetter(second)
 	case '-':
 		return isLetter(second) || second == '-' && len(s) > 2 && isLetter(s[2])
 	default:

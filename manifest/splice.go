@@ -131,6 +131,11 @@ func (s *splicer) render(n *node, m *member, v *value) (head, lines []byte) {
 	column := columnOf(s.text, m.start)
 	st := s.near(s.text, n.up)
 	st.single = st.single || s.commented(n, m, v, column)
+	if n.up.kind == listNode {
+		if st.gap = n.props - m.start; st.gap < 2 || n.props >= nextLine(s.text, m.start) {
+			st.gap = 2
+		}
+	}
 	text := st.appendAfter(nil, v, column, n.up.kind == listNode)
 	i := bytes.Index(text, []byte(s.eol))
 	return text[:i], text[i+len(s.eol):]

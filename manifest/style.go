@@ -8,6 +8,7 @@ type style struct {
 	eol   string // "\n" or "\r\n"
 	step  int    // indentation of a map under its key
 	dash  int    // indentation of a list under its key
+	gap   int    // columns from a dash to what follows it
 	unit  string // indentation of pretty-printed JSON, "" for compact JSON
 	colon string // between key and value in flow style
 	comma string // between members on one line in flow style
@@ -21,7 +22,7 @@ type style struct {
 }
 
 // defaultStyle is the style of kubectl.
-var defaultStyle = style{eol: "\n", step: 2, colon: ": ", comma: ", "}
+var defaultStyle = style{eol: "\n", step: 2, gap: 2, colon: ": ", comma: ", "}
 
 // habits returns the style of a tree.
 func (t *tree) habits() style {
@@ -31,6 +32,7 @@ func (t *tree) habits() style {
 	}
 	s.step = max(t.step.most(s.step), 1)
 	s.dash = t.dash.most(s.dash)
+	s.gap = max(t.gap.most(s.gap), 2)
 	if t.json {
 		s.copyJSON(t)
 	}
@@ -71,14 +73,12 @@ func (s style) near(text []byte, n *node) style {
 	return s
 }
 
-// appendMember writes a member of a block collection in the given column, with
-// all its lines. The spaces before the first line are the caller's.
-func (s *style) appendMember(dst []byte, kind nodeKind, name string, v *value, column int) []byte {
+// appendLabel writes what begins a member of a block collection.
+func (s *style) appendLabel(dst []byte, kind nodeKind, name string) []byte {
 	if kind == listNode {
-		return s.appendAfter(append(dst, '-'), v, column, true)
+		return appendSpaces(append(dst, '-'), s.gap-2)
 	}
-	dst = append(appendString(dst, name, false), ':')
-	return s.appendAfter(dst, v, column, false)
+	return append(appendString(dst, name, false), ':')
 }
 
 // appendAfter writes v as it follows the key of a map, or the dash of a list
@@ -88,13 +88,13 @@ func (s *style) appendAfter(dst []byte, v *value, column int, item bool) []byte 
 	case v.kind == scalarNode:
 		inner := column + s.step
 		if item {
-			inner = column + 2
+			inner = column + s.gap
 		}
 		return s.appendScalarAfter(dst, v, inner)
 	case len(v.items) == 0:
 		return append(append(append(dst, ' '), v.braces()...), s.eol...)
 	case item:
-		return s.appendMembers(append(dst, ' '), v, column+2, false)
+		return s.appendMembers(append(dst, ' '), v, column+s.gap, false)
 	case v.kind == listNode:
 		return s.appendMembers(append(dst, s.eol...), v, column+s.dash, true)
 	}
@@ -112,7 +112,8 @@ func (s *style) appendMembers(dst []byte, v *value, column int, indentFirst bool
 		if v.kind == mapNode {
 			name = v.names[i]
 		}
-		dst = s.appendMember(dst, v.kind, name, item, column)
+		dst = s.appendLabel(dst, v.kind, name)
+		dst = s.appendAfter(dst, item, column, v.kind == listNode)
 	}
 	return dst
 }

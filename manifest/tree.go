@@ -57,6 +57,7 @@ type tree struct {
 	anchors bool
 	step    habit // columns by which maps are indented under their key
 	dash    habit // columns by which lists are indented under their key
+	gap     habit // columns from a dash to what follows it
 }
 
 // habit counts how often each indentation occurs.

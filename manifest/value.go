@@ -100,7 +100,7 @@ func (v *value) sortNames() {
 	}
 }
 
-// plain converts v to maps, slices and scalars as readYAML returns them.
+// plain converts v to maps, slices and scalars as convert returns them.
 func (v *value) plain() any {
 	switch v.kind {
 	case mapNode:

@@ -20,9 +20,7 @@ func (p *plan) addEnv() {
 					p.addVariable(s, c, e.name, value)
 				}
 			})
-			if e.containers.param >= 0 {
-				p.checkTargets(s, &e.containers, p.appNames())
-			}
+			p.checkTargets(s, &e.containers)
 		}
 	}
 }

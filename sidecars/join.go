@@ -156,9 +156,7 @@ func (p *plan) mountCovering(c containerPlace, at string) (*Mount, int) {
 }
 
 func (p *plan) mountIntoApp(s *sidecar, sh *share, j *joint, at string) {
-	var names []string
 	p.app(func(c containerPlace) {
-		names = append(names, c.ctr.Name)
 		if !sh.containers.matches(c.ctr.Name, s.values) {
 			return
 		}
@@ -166,31 +164,26 @@ func (p *plan) mountIntoApp(s *sidecar, sh *share, j *joint, at string) {
 			p.mounts = append(p.mounts, mountAddition{c, Mount{Name: j.volume, MountPath: at, SubPath: j.subPath, ReadOnly: sh.readOnly}})
 		}
 	})
-	p.checkTargets(s, &sh.containers, names)
+	p.checkTargets(s, &sh.containers)
 }
 
 // checkTargets refuses a name, not a glob, that no container of the app has.
-func (p *plan) checkTargets(s *sidecar, t *targets, names []string) {
+func (p *plan) checkTargets(s *sidecar, t *targets) {
 	if t.param < 0 {
 		return
 	}
 	for _, it := range s.values[t.param].items {
-		if strings.ContainsAny(it.text, "*?[") || containsString(names, it.text) {
+		if strings.ContainsAny(it.text, "*?[") {
+			continue
+		}
+		names := p.appNames()
+		if slices.Contains(names, it.text) {
 			continue
 		}
 		key := s.entry.params[t.param].name
 		at := annotationPath("pillion.dev/"+s.entry.Name+"."+key, s.values[t.param].from)
 		p.fail(BadParameter, field.Invalid(at, quotedIfLong(it.text), "no such container"+hint(it.text, names, "the Pod has")))
 	}
-}
-
-func containsString(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
 
 // mountIntoSidecars gives the mount to other entries' containers: to those still to be added, and to those that are there

@@ -38,11 +38,18 @@ func (r *request) warnOfKeys(c *Catalog) {
 }
 
 func (r *request) warnOfDefaults(e *Entry) {
-	for _, key := range sortedKeys(r.ns.Annotations) {
-		parameter, ours := strings.CutPrefix(key, v1alpha1.Prefix+e.Name+".")
-		if ours && e.param(parameter) < 0 {
-			r.warn(CodeUnknownKey, "Namespace annotation %s: no such parameter%s", quotedIfLong(key), hint(parameter, e.paramNames(), "it has"))
+	var unknown []string
+	for key := range r.ns.Annotations {
+		rest, ours := strings.CutPrefix(key, v1alpha1.Prefix)
+		sidecar, parameter, _ := strings.Cut(rest, ".")
+		if ours && sidecar == e.Name && e.param(parameter) < 0 {
+			unknown = append(unknown, key)
 		}
+	}
+	slices.Sort(unknown)
+	for _, key := range unknown {
+		parameter := strings.TrimPrefix(key, v1alpha1.Prefix+e.Name+".")
+		r.warn(CodeUnknownKey, "Namespace annotation %s: no such parameter%s", quotedIfLong(key), hint(parameter, e.paramNames(), "it has"))
 	}
 }
 

@@ -107,14 +107,26 @@ func (r *request) lookUp(c *Catalog, name string) {
 	e := c.Entry(name)
 	switch {
 	case e == nil && name == v1alpha1.InjectFalse:
-		r.fail(BadRequest, field.Invalid(r.injectPath(), name, "opts out, so it stands alone"))
+		r.fail(BadRequest, field.Invalid(r.askPath(name), name, "opts out, so it stands alone"))
 	case e == nil:
-		r.fail(UnknownSidecar, field.Invalid(r.injectPath(), quotedIfLong(name), "no such sidecar"+hint(name, c.Names(), "the catalog has")))
+		r.fail(UnknownSidecar, field.Invalid(r.askPath(name), quotedIfLong(name), "no such sidecar"+hint(name, c.Names(), "the catalog has")))
 	case !e.selector.Matches(labelSet(r.ns.Labels)):
-		r.fail(UnknownSidecar, field.Forbidden(r.injectPath(), "sidecar "+name+" is not offered to Namespace "+r.ns.Name))
+		r.fail(UnknownSidecar, field.Forbidden(r.askPath(name), "sidecar "+name+" is not offered to Namespace "+r.ns.Name))
 	default:
 		r.entries = append(r.entries, e)
 	}
+}
+
+// askPath is where a sidecar is asked for: in a Namespace that requires sidecars, the Namespace's list comes first.
+func (r *request) askPath(name string) *field.Path {
+	if r.ns.requires() {
+		for required := range strings.SplitSeq(r.ns.Annotations[v1alpha1.AnnotationInject], ",") {
+			if strings.TrimSpace(required) == name {
+				return annotationPath(v1alpha1.AnnotationInject, FromNamespace)
+			}
+		}
+	}
+	return r.injectPath()
 }
 
 func (r *request) failurePolicy() {

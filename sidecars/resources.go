@@ -11,7 +11,7 @@ import (
 // break the sum) and our limits stay within the Pod's. A BestEffort Pod becomes Burstable, with a warning.
 // Reads: resources of the Pod and of app containers.
 // Adds: resources of our own containers, spec.resources.requests.
-// Golden: qos-guaranteed, qos-besteffort, qos-burstable, pod-level-resources.
+// Golden: qos-guaranteed, qos-besteffort, qos-burstable, pod-level-resources, pod-level-memory.
 func (p *plan) resourcesJSON(dst []byte, s *sidecar, c *container) []byte {
 	switch {
 	case p.pod.Spec.Resources != nil && !p.pod.Spec.Resources.empty():

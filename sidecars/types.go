@@ -67,9 +67,12 @@ func checkBoolean(_ *param, text string) (string, error) {
 	return text, nil
 }
 
+// quantityShape leaves out what Kubernetes reads as a quantity of nothing, such as "Mi".
+var quantityShape = regexp.MustCompile(`\A\+?\.?[0-9]`)
+
 func checkQuantity(_ *param, text string) (string, error) {
 	q, err := resource.ParseQuantity(text)
-	if err != nil || q.Sign() < 0 {
+	if err != nil || q.Sign() < 0 || !quantityShape.MatchString(text) {
 		return "", errors.New("must be a quantity such as 256Mi or 100m")
 	}
 	return text, nil
@@ -109,7 +112,7 @@ func checkURL(p *param, text string) (string, error) {
 	}
 	want := fmt.Errorf("must be a URL such as %s://host:port/path without user info; schemes: %s", schemes[0], strings.Join(schemes, ", "))
 	u, err := url.Parse(text)
-	if err != nil || !slices.Contains(schemes, u.Scheme) || u.Host == "" || u.User != nil || strings.ContainsAny(text, " \t") {
+	if err != nil || !slices.Contains(schemes, u.Scheme) || u.Hostname() == "" || u.User != nil || strings.ContainsAny(text, " \t") {
 		return "", want
 	}
 	if port := u.Port(); port != "" {

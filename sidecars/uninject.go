@@ -13,7 +13,7 @@ import (
 
 // Uninject gives the operations that take out again what the status annotation lists, and nil where a Pod carries none.
 // A list or map that is left empty goes with it, as does a grace period that was the default: the API server does not
-// tell these from absent ones.
+// tell these from absent ones. For the same reason requests of the Pod itself that completeRequests stated stay.
 func Uninject(pod *Pod) []jsonpatch.Operation {
 	st := readStatus(pod)
 	if st.Version == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"time"
@@ -90,8 +91,9 @@ func openCatalog(c *Config, log *slog.Logger, m *webhook.Metrics) (*webhook.Cata
 // openNamespaces gives nil where no API server is known.
 func openNamespaces(c *Config, log *slog.Logger) (*webhook.Namespaces, error) {
 	config, err := apiServer(c)
-	if errors.Is(err, rest.ErrNotInCluster) {
-		log.Warn("no --kubeconfig and not in a cluster: defaults and labels of Namespaces are unknown, only Pods' own annotations count")
+	// In a cluster a Pod may have no token, on purpose.
+	if c.Kubeconfig == "" && (errors.Is(err, rest.ErrNotInCluster) || errors.Is(err, fs.ErrNotExist)) {
+		log.Warn("no API server: defaults and labels of Namespaces are unknown, only Pods' own annotations count", "why", err.Error())
 		return nil, nil
 	}
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 // TestGolden creates every golden Pod for real. Injected by the webhook, or beforehand with the webhook called again or not
 // called at all, it becomes the same object; a Pod that is not injected is stored as if there were no webhook.
 func TestGolden(t *testing.T) {
+	useControlPlane(t)
 	for _, c := range plane.cases {
 		t.Run(c.Name, func(t *testing.T) {
 			on := post(t, namespaceOf(c), c.Pod)
@@ -193,6 +194,7 @@ func qosClass(pod any) string {
 
 // TestQoSClasses says of which classes the cases of resources.go are, so that they show what they say.
 func TestQoSClasses(t *testing.T) {
+	useControlPlane(t)
 	for name, want := range map[string][2]corev1.PodQOSClass{
 		"qos-guaranteed":      {corev1.PodQOSGuaranteed, corev1.PodQOSGuaranteed},
 		"qos-burstable":       {corev1.PodQOSBurstable, corev1.PodQOSBurstable},
@@ -212,6 +214,7 @@ func TestQoSClasses(t *testing.T) {
 
 // TestTokenIsForTheApp looks for the service-account token that the API server mounts into whatever does not mask it.
 func TestTokenIsForTheApp(t *testing.T) {
+	useControlPlane(t)
 	var pod corev1.Pod
 	if err := json.Unmarshal(post(t, nsOn, caseNamed(t, "token-masked").Pod).Body, &pod); err != nil {
 		t.Fatal(err)

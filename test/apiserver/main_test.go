@@ -7,16 +7,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/pillion-dev/pillion/test/cluster"
 	"github.com/pillion-dev/pillion/test/golden"
 	"github.com/pillion-dev/pillion/test/serving"
+	_ "github.com/pillion-dev/pillion/webhook" // what the program under test is made of
 )
 
 // Namespaces beside those of single cases: in one the webhook is called, in the other not.
@@ -25,59 +29,71 @@ const (
 	nsOff = "golden-off"
 )
 
-// plane is the control plane that all tests share.
-var plane *controlPlane
-
 type controlPlane struct {
 	url    string
 	client *http.Client
 	cases  []*golden.Case
+	// stop ends what was started, the last first.
+	stop []func()
 }
 
+// plane is the control plane that all tests share. It is started by the first test and not by TestMain: what is opened
+// before the tests run is no reason for `go test` to run them again.
+var plane = new(controlPlane)
+
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
+	code := m.Run()
+	plane.end()
 	os.Exit(code)
 }
 
-func run(m *testing.M) (int, error) {
+func (p *controlPlane) end() {
+	for _, stop := range slices.Backward(p.stop) {
+		stop()
+	}
+}
+
+var started = sync.OnceValue(func() error { return plane.start() })
+
+// useControlPlane starts the control plane where no test has.
+func useControlPlane(t *testing.T) {
+	t.Helper()
+	if err := started(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *controlPlane) start() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute) // a cold build of the control plane
 	defer cancel()
 	dir, err := os.MkdirTemp("", "pillion-apiserver-")
 	if err != nil {
-		return 1, err
+		return err
 	}
-	defer os.RemoveAll(dir)
+	p.stop = append(p.stop, func() { _ = os.RemoveAll(dir) })
 	control, err := cluster.Start(ctx, cluster.Config{Log: os.Stderr})
 	if err != nil {
-		return 1, err
+		return err
 	}
-	defer control.Stop()
+	p.stop = append(p.stop, control.Stop)
 	catalog := filepath.Join(dir, "catalog")
 	if err := golden.WriteCatalog(catalog); err != nil {
-		return 1, err
+		return err
 	}
-	log, err := os.Create(filepath.Join(dir, "webhook.log"))
+	// The program's package cannot be imported, so its source is looked at, for `go test` to see that it changed.
+	if _, err := fs.Glob(os.DirFS("../../cmd/pillion-webhook"), "*.go"); err != nil {
+		return err
+	}
+	server, err := serving.Start(ctx, serving.Config{Catalog: catalog, Kubeconfig: control.Kubeconfig()})
 	if err != nil {
-		return 1, err
+		return err
 	}
-	defer log.Close()
-	server, err := serving.Start(ctx, serving.Config{Catalog: catalog, Kubeconfig: control.Kubeconfig(), Log: log})
-	if err != nil {
-		return 1, err
+	p.stop = append(p.stop, server.Stop)
+	p.url, p.client = control.URL(), control.HTTPClient()
+	if p.cases, err = golden.Cases(); err != nil {
+		return err
 	}
-	defer server.Stop()
-	plane = &controlPlane{url: control.URL(), client: control.HTTPClient()}
-	if plane.cases, err = golden.Cases(); err != nil {
-		return 1, err
-	}
-	if err := plane.prepare(server); err != nil {
-		return 1, err
-	}
-	return m.Run(), nil
+	return p.prepare(server)
 }
 
 // prepare registers the webhook, makes every Namespace, and returns when the webhook is called and knows them all.

@@ -28,6 +28,7 @@ const foreignPatch = `[
 // TestReinvocation has the API server call our webhook again after another one: it adds to the other's containers what they
 // lack, and nothing else.
 func TestReinvocation(t *testing.T) {
+	useControlPlane(t)
 	const ns = "reinvocation"
 	foreign := httptest.NewTLSServer(http.HandlerFunc(answerForeign))
 	t.Cleanup(foreign.Close)

@@ -16,6 +16,7 @@ import (
 // TestWorkloads has the controllers of kube-controller-manager make Pods of a template that is the Pod of golden case
 // grace: they come out as the case says, whoever makes them.
 func TestWorkloads(t *testing.T) {
+	useControlPlane(t)
 	c := caseNamed(t, "grace")
 	selector := map[string]any{"matchLabels": map[string]any{"app": "golden"}}
 	always, never := template(t, c, "Always"), template(t, c, "Never")

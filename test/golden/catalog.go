@@ -13,19 +13,19 @@ import (
 func Catalog() (fs.FS, error) {
 	out := fstest.MapFS{}
 	for _, dir := range []string{filepath.Join(Dir(), "catalog"), filepath.Join(Dir(), "..", "..", "sidecars", "catalog")} {
-		files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+		files, err := os.ReadDir(dir)
 		if err != nil {
 			return nil, err
 		}
-		for _, path := range files {
-			text, err := os.ReadFile(path)
+		for _, f := range files {
+			text, err := os.ReadFile(filepath.Join(dir, f.Name()))
 			if err != nil {
 				return nil, err
 			}
-			if out[filepath.Base(path)] != nil {
-				return nil, fmt.Errorf("catalog entry %s is both golden and embedded", filepath.Base(path))
+			if filepath.Ext(f.Name()) != ".yaml" || out[f.Name()] != nil {
+				return nil, fmt.Errorf("%s is no catalog entry, or there are two of this name", filepath.Join(dir, f.Name()))
 			}
-			out[filepath.Base(path)] = &fstest.MapFile{Data: text, Mode: 0o644}
+			out[f.Name()] = &fstest.MapFile{Data: text, Mode: 0o644}
 		}
 	}
 	cases, err := Cases()

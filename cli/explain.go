@@ -1,0 +1,253 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
+	"github.com/pillion-dev/pillion/sidecars"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	var j injection
+	cmd := &cobra.Command{
+		Use:   "explain [FILE|DIR|-]...",
+		Short: "Tell what Pods get and why, or why not and the line to change",
+		Long: `Tell for every Pod and pod template what would be injected and why: who asks, the
+parameters in force and where each comes from, and all that is added. Where nothing would
+be, tell the line to change. Where a Pod is injected already, tell for each container
+whether it is current, outdated, changed or absent. The exit code is 1 where an object
+would be refused.
+
+-o json writes one object with the schema ` + ExplainSchema + `.
+
+` + inputHelp + "\n\n" + exitCodes,
+		Example: `  pillion explain deployment.yaml
+  kubectl get pod web-0 -o yaml | pillion explain
+  pillion explain sidecar proxy`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if j.output != "" && j.output != "json" {
+				return usagef("--output %q is not json", j.output)
+			}
+			return j.explain(a, args)
+		},
+	}
+	j.inputs.flags(cmd)
+	j.optIn.flags(cmd)
+	cmd.Flags().StringVarP(&j.output, "output", "o", "", "json; default: text")
+	cmd.AddCommand(a.explainSidecarCommand())
+	return cmd
+}
+
+// explain explains every object of the input.
+func (j *injection) explain(a *app, args []string) error {
+	catalog, err := a.catalog()
+	if err != nil {
+		return err
+	}
+	if err := j.check(catalog); err != nil {
+		return err
+	}
+	list, err := j.list(a, args)
+	if err != nil {
+		return err
+	}
+	known := newNamespaces(j.namespace)
+	if err := known.scan(list); err != nil {
+		return err
+	}
+	e := &explainer{injector: injector{catalog: catalog, known: known, set: &j.optIn}}
+	all := Explanation{Schema: ExplainSchema, Catalog: ExplainedCatalog{Revision: catalog.Revision(), Sidecars: catalog.Names()}, Objects: []*ExplainedObject{}}
+	text := &explainText{out: a.Out, colour: a.coloured(), catalog: catalog}
+	bad := false
+	for d, err := range documents(list, a.In) {
+		if err != nil {
+			return err
+		}
+		objects, err := objectsOf(d)
+		if err != nil {
+			return err
+		}
+		for _, o := range objects {
+			told := e.object(o)
+			if told == nil {
+				continue
+			}
+			bad = bad || told.Outcome == string(sidecars.Denied)
+			if j.output == "json" {
+				all.Objects = append(all.Objects, told)
+				continue
+			}
+			if err := text.object(told); err != nil {
+				return err
+			}
+		}
+	}
+	if j.output == "json" {
+		enc := json.NewEncoder(a.Out)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(&all); err != nil {
+			return err
+		}
+	}
+	if j.output == "" && text.count == 0 {
+		fmt.Fprintln(a.Err, "nothing to explain: no Pod and no workload in the input")
+	}
+	if bad {
+		return exitCode(ExitRefused)
+	}
+	return nil
+}
+
+// explainer explains objects.
+type explainer struct{ injector }
+
+// object explains one object; nil where there is nothing to tell.
+func (e *explainer) object(o *object) *ExplainedObject {
+	v, a := e.injector.object(o)
+	if o.pod == nil && len(v.troubles) == 0 && len(v.warnings) == 0 {
+		return nil
+	}
+	out := &ExplainedObject{
+		APIVersion: o.apiVersion, Kind: o.kind, Name: o.name, Place: placeOf(o.place("")),
+		PodPath: strings.TrimSuffix(o.podPrefix, "."), Outcome: string(sidecars.Skipped), object: o, answer: a,
+	}
+	if v.outcome == refused {
+		out.Outcome = string(sidecars.Denied)
+	}
+	for i := range v.troubles {
+		out.Errors = append(out.Errors, e.problem(&v.troubles[i], a))
+	}
+	for _, w := range o.ownWarnings(a) {
+		out.Warnings = append(out.Warnings, ExplainedWarning{Text: w})
+	}
+	if a == nil {
+		return out
+	}
+	out.Namespace, out.Outcome, out.Reason = a.ns.Name, string(a.res.Outcome), string(a.res.Reason)
+	for _, w := range a.res.Warnings {
+		out.Warnings = append(out.Warnings, ExplainedWarning{Code: w.Code, Text: w.Text})
+	}
+	out.Asks = e.asks(a)
+	out.Sidecars = e.sidecars(a)
+	out.Added = added(a)
+	out.Fix = e.fixOf(a)
+	return out
+}
+
+// ownWarnings are those that the core does not know of.
+func (o *object) ownWarnings(a *answer) []string {
+	if a == nil {
+		return o.misunderstood()
+	}
+	return o.misplaced(a.pod)
+}
+
+// asks says which annotation asks; nil where none does.
+func (e *explainer) asks(a *answer) *ExplainedAsk {
+	key := v1alpha1.AnnotationInject
+	if a.res.Reason == sidecars.NotRequested {
+		return nil
+	}
+	own, ok := a.pod.Metadata.Annotations.Ours[key]
+	def, hasDefault := a.ns.Annotations[key]
+	if ok && !(hasDefault && a.ns.Labels[v1alpha1.LabelInjection] == v1alpha1.InjectionRequired) {
+		return &ExplainedAsk{Annotation: key, Value: own, Source: e.source(sidecars.FromPod, a, key), Place: e.placeOf(a, sidecars.FromPod, key)}
+	}
+	return &ExplainedAsk{Annotation: key, Value: def, Source: string(sidecars.FromNamespace), Place: e.placeOf(a, sidecars.FromNamespace, key)}
+}
+
+// flagSource is the source of what --with and --set write.
+const flagSource = "flag"
+
+// source words where an annotation comes from.
+func (e *explainer) source(from sidecars.Source, a *answer, key string) string {
+	if from == sidecars.FromPod && a.written(key) {
+		return flagSource
+	}
+	return string(from)
+}
+
+// written reports whether a flag wrote the annotation.
+func (a *answer) written(key string) bool {
+	pointer := sidecars.FieldPointer("[" + key + "]")
+	for _, op := range a.asked {
+		if strings.HasSuffix(op.Path, pointer) {
+			return true
+		}
+		if raw, ok := op.Value.(json.RawMessage); ok && strings.Contains(string(raw), `"`+key+`"`) {
+			return true
+		}
+	}
+	return false
+}
+
+// placeOf gives file and line of an annotation; nil where it is in no file.
+func (e *explainer) placeOf(a *answer, from sidecars.Source, key string) *ExplainedPlace {
+	o, pointer := a.object, strings.TrimPrefix(a.object.podPointer, a.object.at)
+	if from == sidecars.FromNamespace {
+		o, pointer = a.ns.object, ""
+	}
+	if o == nil || from == sidecars.FromDefault || from == sidecars.FromPod && a.written(key) {
+		return nil
+	}
+	return placeOf(o.place(pointer + "/metadata/annotations" + sidecars.FieldPointer("["+key+"]")))
+}
+
+// sidecars tells of every entry asked for; none where the request could not be read.
+func (e *explainer) sidecars(a *answer) []*ExplainedSidecar {
+	if a.res.Outcome == sidecars.Skipped && len(statusOf(a.pod).Sidecars) == 0 {
+		return nil
+	}
+	states := e.states(a)
+	var out []*ExplainedSidecar
+	for _, name := range a.res.Sidecars {
+		s := &ExplainedSidecar{Name: name, Containers: states[name]}
+		delete(states, name)
+		entry := e.catalog.Entry(name)
+		if entry == nil {
+			continue
+		}
+		s.Revision, s.Description, s.Placement = entry.Revision, entry.Spec.Description, placement(entry)
+		s.InjectedRevision = injectedRevision(a, name)
+		for _, set := range a.res.Settings {
+			if set.Sidecar != name {
+				continue
+			}
+			key := v1alpha1.Prefix + name + "." + set.Parameter
+			s.Parameters = append(s.Parameters, ExplainedParameter{Name: set.Parameter, Value: set.Value,
+				Source: e.source(set.Source, a, key), Place: e.placeOf(a, set.Source, key)})
+		}
+		out = append(out, s)
+	}
+	for _, was := range statusOf(a.pod).Sidecars {
+		if containers, ok := states[was.Name]; ok {
+			out = append(out, &ExplainedSidecar{Name: was.Name, InjectedRevision: was.Revision, Containers: containers})
+		}
+	}
+	return out
+}
+
+func injectedRevision(a *answer, name string) string {
+	for _, was := range statusOf(a.pod).Sidecars {
+		if was.Name == name {
+			return was.Revision
+		}
+	}
+	return ""
+}
+
+// placement words where the first container of an entry goes.
+func placement(e *sidecars.Entry) string {
+	if len(e.Spec.Containers) == 0 {
+		return ""
+	}
+	if p := e.Spec.Containers[0].Placement; p != "" {
+		return string(p)
+	}
+	return string(v1alpha1.PlacementBeforeInit)
+}

@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gomodules.xyz/jsonpatch/v2"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
+	"github.com/pillion-dev/pillion/sidecars"
+)
+
+// problem explains a mistake: where it is, the line there and what to do.
+func (e *explainer) problem(t *trouble, a *answer) ExplainedError {
+	out := ExplainedError{Place: placeOf(t.place), Path: t.path, Message: t.text}
+	if t.object != nil && t.place.line > 0 {
+		out.Line = t.object.doc.textOf(t.place.line)
+	}
+	switch {
+	case t.cause == nil:
+	case t.cause.Type == field.ErrorTypeRequired:
+		out.Fix = e.fixRequired(t, a)
+	case strings.Contains(t.text, "did you mean "):
+		near, _, _ := strings.Cut(t.text[strings.Index(t.text, `did you mean "`)+len(`did you mean "`):], `"`)
+		out.Fix = &ExplainedFix{Text: fmt.Sprintf("write %s for %v%s", near, t.cause.BadValue, onLine(t))}
+	default:
+		out.Fix = &ExplainedFix{Text: e.advice(t, a)}
+	}
+	return out
+}
+
+func onLine(t *trouble) string {
+	if t.place.line == 0 {
+		return " in " + t.place.file
+	}
+	return fmt.Sprintf(" on line %d", t.place.line)
+}
+
+// advice is what to do where there is no single answer.
+func (e *explainer) advice(t *trouble, a *answer) string {
+	key := annotationOf(t.cause.Field)
+	if sidecar, _, ok := strings.Cut(strings.TrimPrefix(key, v1alpha1.Prefix), "."); ok && key != "" {
+		return fmt.Sprintf("change the value%s; `pillion explain sidecar %s` tells what is valid", onLine(t), sidecar)
+	}
+	if key != "" {
+		return "change the value" + onLine(t)
+	}
+	ask := "what is asked for"
+	if asks := e.asks(a); asks != nil && asks.Place != nil {
+		ask += " at " + asks.Place.String()
+	}
+	return fmt.Sprintf("change %s%s, or %s", t.path, onLine(t), ask)
+}
+
+// annotationOf gives the key of the annotation that a field path names; empty where it names another field.
+func annotationOf(path string) string {
+	key, ok := strings.CutPrefix(strings.TrimPrefix(path, "namespace."), "metadata.annotations[")
+	if !ok {
+		return ""
+	}
+	return strings.TrimSuffix(key, "]")
+}
+
+// fixRequired tells the line to add for a parameter that must be set.
+func (e *explainer) fixRequired(t *trouble, a *answer) *ExplainedFix {
+	key := annotationOf(t.cause.Field)
+	sidecar, parameter, ok := strings.Cut(strings.TrimPrefix(key, v1alpha1.Prefix), ".")
+	entry := e.catalog.Entry(sidecar)
+	if !ok || entry == nil {
+		return &ExplainedFix{Text: fmt.Sprintf("set %s below line %d", t.path, t.place.line)}
+	}
+	decl := entry.Spec.Parameters[parameter]
+	if t.place.line == 0 {
+		return &ExplainedFix{Text: fmt.Sprintf("give --set %s.%s=VALUE, such as %s", sidecar, parameter, example(&decl))}
+	}
+	return e.annotate(a, key, example(&decl), "add the parameter, such as")
+}
+
+// example gives a value that looks like one of the parameter.
+func example(p *v1alpha1.Parameter) string {
+	for _, v := range []*v1alpha1.Value{p.Example, p.Default} {
+		if v != nil && v.List != nil {
+			return strings.Join(v.List, ",")
+		}
+		if v != nil {
+			return v.Text
+		}
+	}
+	if len(p.Enum) > 0 {
+		return p.Enum[0]
+	}
+	examples := map[v1alpha1.ParameterType]string{
+		v1alpha1.TypePort: "8080", v1alpha1.TypeInteger: "1", v1alpha1.TypeBoolean: "true", v1alpha1.TypeURL: "http://example.com",
+		v1alpha1.TypePath: "/path", v1alpha1.TypeDuration: "30s", v1alpha1.TypeQuantity: "64Mi",
+		v1alpha1.TypeSecretName: "my-secret", v1alpha1.TypeConfigMapName: "my-configmap",
+	}
+	if v := examples[p.Type]; v != "" {
+		return v
+	}
+	return "VALUE"
+}
+
+// fixOf tells how to have sidecars injected into a Pod that gets none; nil where nothing is to be told.
+func (e *explainer) fixOf(a *answer) *ExplainedFix {
+	key := v1alpha1.AnnotationInject
+	switch a.res.Reason {
+	case sidecars.NotRequested:
+		if _, asks := a.ns.Annotations[key]; asks && a.ns.object != nil && a.ns.Labels[v1alpha1.LabelInjection] == "" {
+			return e.labelNamespace(a.ns)
+		}
+		return e.annotate(a, key, "SIDECAR", "to have sidecars, ask for them, SIDECAR being any of "+strings.Join(e.catalog.Names(), ", "))
+	case sidecars.OptedOut:
+		ask := e.asks(a)
+		if ask.Source == string(sidecars.FromNamespace) {
+			return e.annotate(a, key, "SIDECAR", "to have sidecars, ask for them, SIDECAR being any of "+strings.Join(e.catalog.Names(), ", "))
+		}
+		return &ExplainedFix{Text: "to have sidecars, name them instead of " + v1alpha1.InjectFalse, Place: ask.Place}
+	case sidecars.HostNetworkDefault, sidecars.WindowsDefault:
+		return e.annotate(a, key, a.ns.Annotations[key], "such Pods get no defaults of their Namespace; ask on the Pod itself")
+	}
+	return nil
+}
+
+// annotate tells the lines that an annotation on the Pod takes.
+func (e *explainer) annotate(a *answer, key, value, why string) *ExplainedFix {
+	var one annotations
+	one.add(key, value)
+	ops, _, err := one.write(a.object.pod)
+	if err != nil {
+		return &ExplainedFix{Text: why + ": " + key + ": " + value}
+	}
+	return a.object.lines(sidecars.Below(a.object.podPointer, ops), why)
+}
+
+func (e *explainer) labelNamespace(ns *namespace) *ExplainedFix {
+	value := jsonpatch.NewOperation("add", "/metadata/labels", map[string]string{v1alpha1.LabelInjection: v1alpha1.InjectionEnabled})
+	if ns.object.map1("labels") != nil {
+		value = jsonpatch.NewOperation("add", "/metadata/labels"+sidecars.FieldPointer("["+v1alpha1.LabelInjection+"]"), v1alpha1.InjectionEnabled)
+	}
+	ops := sidecars.Below(ns.object.at, []jsonpatch.Operation{value})
+	return ns.object.lines(ops, "to let the Namespace ask for its Pods, label it")
+}
+
+// lines tells the lines of a document that operations add or change.
+func (o *object) lines(ops []jsonpatch.Operation, why string) *ExplainedFix {
+	out := &ExplainedFix{Text: why}
+	after, err := o.doc.Patch(ops)
+	if err != nil || after.Reencoded() {
+		out.Text += ": " + fmt.Sprint(ops)
+		return out
+	}
+	at, changed := o.doc.FirstLine()-1, 0
+	for _, l := range edits(o.doc.Bytes(), after.Bytes()) {
+		switch {
+		case l.op == '+':
+			out.Lines = append(out.Lines, strings.TrimRight(l.text, "\r\n"))
+		case l.op == '-':
+			changed++
+			at++
+		case l.op == ' ' && len(out.Lines) == 0:
+			at++
+		}
+	}
+	out.Place = &ExplainedPlace{o.doc.Name(), at}
+	switch {
+	case changed > 0:
+		out.Text += fmt.Sprintf(" (line %d becomes)", at)
+	default:
+		out.Text += fmt.Sprintf(" (after line %d)", at)
+	}
+	return out
+}
+
+// textOf gives the text of a line of the stream; empty where it is not in the document.
+func (d *document) textOf(line int) string {
+	lines := slices.Collect(strings.Lines(string(d.Bytes())))
+	if i := line - d.FirstLine(); i >= 0 && i < len(lines) {
+		return strings.TrimRight(lines[i], "\r\n")
+	}
+	return ""
+}
