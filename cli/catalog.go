@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -8,7 +9,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
 	"github.com/pillion-dev/pillion/api/v1alpha1"
@@ -68,7 +68,7 @@ func (a *app) export(names []string) error {
 			return err
 		}
 		text, err := json.Marshal(map[string]any{"apiVersion": v1alpha1.GroupVersion, "kind": v1alpha1.KindClusterSidecar,
-			"metadata": map[string]any{"name": name}, "spec": e.Spec}, json.Deterministic(true))
+			"metadata": map[string]any{"name": name}, "spec": e.Spec})
 		if err != nil {
 			return err
 		}

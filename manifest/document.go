@@ -100,7 +100,7 @@ func (d *Document) readText() (any, error) {
 		d.tree = t
 		return readJSON(t)
 	}
-	if bytes.HasSuffix(text, []byte("\n")) {
+	if mayReadNodes(text) {
 		if nodes, err := parseNodes(text); err == nil && nodes != nil {
 			if v, ok := plainNode(nodes.Content[0]); ok {
 				d.nodes = nodes

@@ -24,6 +24,24 @@ func parseNodes(text []byte) (*yamlv3.Node, error) {
 	return &doc, nil
 }
 
+// mayReadNodes reports whether nodes tell all that matters about a text. They
+// do not show the tag "!", and those of a tree belong to a text that ends with
+// a line break.
+func mayReadNodes(text []byte) bool {
+	if !bytes.HasSuffix(text, []byte("\n")) || text[0] == '%' || bytes.Contains(text, []byte("\n%")) {
+		return false
+	}
+	for at := 0; ; {
+		i := bytes.IndexByte(text[at:], '!')
+		if i < 0 {
+			return true
+		}
+		if at += i + 1; !isLetter(text[at]) && text[at] != '!' {
+			return false
+		}
+	}
+}
+
 // plainNode returns the value that convert would give where n is, if that is
 // certain: the scanners and parsers of yaml.v2 and yaml.v3 differ in comments
 // only, so it is as long as there are no aliases, merges, tags or duplicate

@@ -17,7 +17,7 @@ var readerSeeds = []string{
 	"a: 1\n---\nb: 2\n", "--- {a: 1}\n--- # two\nb: 2\n...\n# end\n---\nc: 3\n", "a: |\n  x\n---\nb: |+\n  y\n\n\n---\n",
 	"\ufeffa: 1\r\n---\r\nb: 2\r\n", "%YAML 1.1\n---\na: 1\n...\n%YAML 1.1\n---\nb: 2\n", "---x: 1\n", "a: \"x\n---\ny\"\n",
 	`{"a":1}{"b":2}`, "{\"a\": \"}{\"}\n{\"b\": [1,\n2]}\n", "{a: 1}\n{b: 2}\n", "{\"a\":1} # c\nx: y\n", "[1]\n[2]\n", deployment,
-	"a: &a [*a]\n", "? a\n: b\n", "a: b: c\n", "a:\n\t- b\n", "a: 1\na: 2\n", "- - a\n  - b\n-\n  c: d\n", "a: 'x\n\n  y'\nb: \"\\\n  z\"\n", "a: 1\rb: 2\u2028c: 3\n",
+	"a: &a [*a]\n", "? a\n: b\n", "a: b: c\n", "a:\n\t- b\n", "a: 1\na: 2\n", "- - a\n  - b\n-\n  c: d\n", "a: 'x\n\n  y'\nb: \"\\\n  z\"\n", "! 0\n", "a: 1\rb: 2\u2028c: 3\n",
 }
 
 func TestReaderSplitsStreams(t *testing.T) {

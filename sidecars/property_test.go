@@ -29,26 +29,23 @@ import (
 	"github.com/pillion-dev/pillion/test/golden"
 )
 
-// checksInCI is how many cases each property sees where -rapid.checks does not say; `make prove` says ten times as many.
-const checksInCI = "1000"
+// TestMain has every property see 1,000 cases where -rapid.checks does not say; `make prove` says ten times as many.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	set := false
+	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "rapid.checks" })
+	if !set {
+		if err := flag.Set("rapid.checks", "1000"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // check runs a property and shows, and judges, how its cases were spread over the outcomes: at least 30 of 100 are to be
 // injected, or the property says little.
 func check(t *testing.T, property func(t *rapid.T, outcomes map[string]int)) {
 	t.Helper()
-	set := false
-	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "rapid.checks" })
-	if f := flag.Lookup("rapid.checks"); !set {
-		was := f.Value.String()
-		if err := f.Value.Set(checksInCI); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := f.Value.Set(was); err != nil {
-				t.Error(err)
-			}
-		})
-	}
 	outcomes := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) { property(t, outcomes) })
 	total := 0

@@ -2,6 +2,7 @@ package sidecars
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -168,7 +169,24 @@ func escapeJSON(s string) string {
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSuffix(strings.TrimPrefix(string(b), `"`), `"`)
+	out := strings.TrimSuffix(strings.TrimPrefix(string(b), `"`), `"`)
+	if strings.IndexFunc(out, unreadable) < 0 {
+		return out
+	}
+	var safe strings.Builder
+	for _, r := range out {
+		if unreadable(r) {
+			fmt.Fprintf(&safe, `\u%04x`, r)
+			continue
+		}
+		safe.WriteRune(r)
+	}
+	return safe.String()
+}
+
+// unreadable reports whether YAML or TOML, unlike JSON, must not hold a character as it is.
+func unreadable(r rune) bool {
+	return r >= 0x7f && r <= 0x9f || r == 0xfeff || r == 0xfffe || r == 0xffff
 }
 
 // holes visits every hole of the template.

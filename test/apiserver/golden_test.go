@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -10,13 +11,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/pillion-dev/pillion/api/v1alpha1"
+	"github.com/pillion-dev/pillion/cli"
 	"github.com/pillion-dev/pillion/test/golden"
 	"github.com/pillion-dev/pillion/test/serving"
 )
 
-// TestGolden creates every golden Pod for real. Injected by the webhook, or beforehand with the webhook called again or not
+// TestGolden creates every golden Pod for real. Injected by the webhook, or by the CLI with the webhook called again or not
 // called at all, it becomes the same object; a Pod that is not injected is stored as if there were no webhook.
 func TestGolden(t *testing.T) {
 	useControlPlane(t)
@@ -34,8 +37,9 @@ func TestGolden(t *testing.T) {
 				wantSame(t, "with the webhook and without", plain, got)
 				return
 			}
-			wantSame(t, "injected beforehand, and the webhook called", got, stored(t, post(t, namespaceOf(c), c.Want)))
-			wantSame(t, "injected beforehand, and no webhook", got, stored(t, post(t, nsOff, c.Want)))
+			written := injectFile(t, c)
+			wantSame(t, "injected by the CLI, and the webhook called", got, stored(t, post(t, namespaceOf(c), written)))
+			wantSame(t, "injected by the CLI, and no webhook", got, stored(t, post(t, nsOff, written)))
 			if where := golden.Lacks(got, known(t, c.Want), ofTheServer); where != "" {
 				t.Errorf("the stored object lacks %s of want.yaml", where)
 			}
@@ -52,6 +56,24 @@ func namespaceOf(c *golden.Case) string {
 		return c.Name
 	}
 	return nsOn
+}
+
+// injectFile has the CLI inject the case's Pod, and gives that as JSON.
+func injectFile(t *testing.T, c *golden.Case) []byte {
+	t.Helper()
+	stream := append(append(slices.Clone(c.NamespaceYAML), "---\n"...), c.PodYAML...)
+	var out, report bytes.Buffer
+	code := cli.Run(&cli.Process{Args: []string{"pillion", "inject", "--catalog", plane.catalog, "-"}, In: bytes.NewReader(stream),
+		Out: &out, Err: &report, Getenv: func(string) string { return "" }})
+	if code != cli.ExitOK {
+		t.Fatalf("pillion inject ends with %d: %s", code, &report)
+	}
+	documents := bytes.Split(out.Bytes(), []byte("---\n"))
+	pod, err := yaml.YAMLToJSONStrict(documents[len(documents)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pod
 }
 
 // post creates a Pod in a Namespace, whatever Namespace it names, and deletes it again.

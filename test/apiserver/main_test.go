@@ -33,6 +33,8 @@ type controlPlane struct {
 	url    string
 	client *http.Client
 	cases  []*golden.Case
+	// catalog is the directory of the entries that the webhook serves.
+	catalog string
 	// stop ends what was started, the last first.
 	stop []func()
 }
@@ -76,15 +78,15 @@ func (p *controlPlane) start() error {
 		return err
 	}
 	p.stop = append(p.stop, control.Stop)
-	catalog := filepath.Join(dir, "catalog")
-	if err := golden.WriteCatalog(catalog); err != nil {
+	p.catalog = filepath.Join(dir, "catalog")
+	if err := golden.WriteCatalog(p.catalog); err != nil {
 		return err
 	}
 	// The program's package cannot be imported, so its source is looked at, for `go test` to see that it changed.
 	if _, err := fs.Glob(os.DirFS("../../cmd/pillion-webhook"), "*.go"); err != nil {
 		return err
 	}
-	server, err := serving.Start(ctx, serving.Config{Catalog: catalog, Kubeconfig: control.Kubeconfig()})
+	server, err := serving.Start(ctx, serving.Config{Catalog: p.catalog, Kubeconfig: control.Kubeconfig()})
 	if err != nil {
 		return err
 	}
