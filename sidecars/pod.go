@@ -26,8 +26,6 @@ type Metadata struct {
 	Namespace    string      `json:"namespace"`
 	Labels       Annotations `json:"labels"`
 	Annotations  Annotations `json:"annotations"`
-	ManagedFields present `json:"managedFields"`
-	OwnerReferences present `json:"ownerReferences"`
 
 	// present is false where a template has no metadata at all.
 	present bool
@@ -58,9 +56,6 @@ type PodSpec struct {
 	SecurityContext               *SecurityContext `json:"securityContext"`
 	Resources                     *Resources       `json:"resources"`
 	OS                            *OS              `json:"os"`
-	Affinity present `json:"affinity"`
-	Tolerations present `json:"tolerations"`
-	TopologySpreadConstraints present `json:"topologySpreadConstraints"`
 }
 
 // OS is spec.os.
@@ -80,10 +75,6 @@ type Container struct {
 	VolumeMounts    []Mount          `json:"volumeMounts"`
 	Resources       *Resources       `json:"resources"`
 	SecurityContext *SecurityContext `json:"securityContext"`
-	A present `json:"livenessProbe"`
-	B present `json:"readinessProbe"`
-	C present `json:"startupProbe"`
-	D present `json:"lifecycle"`
 }
 
 // Port is the view of a container port.
@@ -145,8 +136,7 @@ type present bool
 // UnmarshalJSONFrom skips the value.
 func (p *present) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	*p = dec.PeekKind() != 'n'
-	_, err := dec.ReadValue()
-	return err
+	return dec.SkipValue()
 }
 
 // Amounts holds a requests or limits map's CPU and memory as written; empty means absent.

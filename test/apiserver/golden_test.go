@@ -3,6 +3,8 @@ package apiserver
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -23,6 +25,7 @@ import (
 // called at all, it becomes the same object; a Pod that is not injected is stored as if there were no webhook.
 func TestGolden(t *testing.T) {
 	useControlPlane(t)
+	files := injectFiles(t)
 	for _, c := range plane.cases {
 		t.Run(c.Name, func(t *testing.T) {
 			on := post(t, namespaceOf(c), c.Pod)
@@ -37,9 +40,8 @@ func TestGolden(t *testing.T) {
 				wantSame(t, "with the webhook and without", plain, got)
 				return
 			}
-			written := injectFile(t, c)
-			wantSame(t, "injected by the CLI, and the webhook called", got, stored(t, post(t, namespaceOf(c), written)))
-			wantSame(t, "injected by the CLI, and no webhook", got, stored(t, post(t, nsOff, written)))
+			wantSame(t, "injected by the CLI, and the webhook called", got, stored(t, post(t, namespaceOf(c), files[c.Name])))
+			wantSame(t, "injected by the CLI, and no webhook", got, stored(t, post(t, nsOff, files[c.Name])))
 			if where := golden.Lacks(got, known(t, c.Want), ofTheServer); where != "" {
 				t.Errorf("the stored object lacks %s of want.yaml", where)
 			}
@@ -58,22 +60,39 @@ func namespaceOf(c *golden.Case) string {
 	return nsOn
 }
 
-// injectFile has the CLI inject the case's Pod, and gives that as JSON.
-func injectFile(t *testing.T, c *golden.Case) []byte {
+// injectFiles has the CLI inject the Pods of all cases that are injected, in one stream, and gives them as JSON.
+func injectFiles(t *testing.T) map[string][]byte {
 	t.Helper()
-	stream := append(append(slices.Clone(c.NamespaceYAML), "---\n"...), c.PodYAML...)
+	var namespaces, pods bytes.Buffer
+	var names []string
+	for _, c := range plane.cases {
+		if c.Injected() {
+			names = append(names, c.Name)
+			fmt.Fprintf(&namespaces, "%s---\n", c.NamespaceYAML)
+			fmt.Fprintf(&pods, "%s---\n", c.PodYAML)
+		}
+	}
 	var out, report bytes.Buffer
-	code := cli.Run(&cli.Process{Args: []string{"pillion", "inject", "--catalog", plane.catalog, "-"}, In: bytes.NewReader(stream),
-		Out: &out, Err: &report, Getenv: func(string) string { return "" }})
+	code := cli.Run(&cli.Process{Args: []string{"pillion", "inject", "--catalog", plane.catalog, "-"},
+		In: io.MultiReader(&namespaces, &pods), Out: &out, Err: &report, Getenv: func(string) string { return "" }})
 	if code != cli.ExitOK {
 		t.Fatalf("pillion inject ends with %d: %s", code, &report)
 	}
-	documents := bytes.Split(out.Bytes(), []byte("---\n"))
-	pod, err := yaml.YAMLToJSONStrict(documents[len(documents)-1])
-	if err != nil {
-		t.Fatal(err)
+	files := map[string][]byte{}
+	for text := range bytes.SplitSeq(out.Bytes(), []byte("---\n")) {
+		if !bytes.Contains(text, []byte("kind: Pod\n")) {
+			continue
+		}
+		pod, err := yaml.YAMLToJSONStrict(text)
+		if err != nil || len(names) == 0 {
+			t.Fatalf("Pod %d of the CLI's output: %v\n%s", len(files)+1, err, text)
+		}
+		files[names[0]], names = pod, names[1:]
 	}
-	return pod
+	if len(names) > 0 {
+		t.Fatalf("the CLI's output lacks the Pods of %q", names)
+	}
+	return files
 }
 
 // post creates a Pod in a Namespace, whatever Namespace it names, and deletes it again.
@@ -168,6 +187,10 @@ func comparable(t *testing.T, object any) any {
 	}
 	for _, k := range []string{"uid", "creationTimestamp", "resourceVersion", "managedFields", "namespace"} {
 		delete(meta, k)
+	}
+	conditions, _ := v.(map[string]any)["status"].(map[string]any)["conditions"].([]any)
+	for _, c := range conditions {
+		delete(c.(map[string]any), "lastTransitionTime")
 	}
 	return v
 }

@@ -195,7 +195,7 @@ func (c *Cluster) await(ctx context.Context, path string) error {
 			}
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("wait for %s: %w (last answer: %v)\n%s", path, ctx.Err(), last, c.apiserver.lastWords())
+			return fmt.Errorf("wait for %s: %w (last answer: %s)\n%s", path, ctx.Err(), fmt.Sprint(last), c.apiserver.lastWords())
 		}
 		if last = c.get(ctx, path); last == nil {
 			return nil
