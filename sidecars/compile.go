@@ -28,22 +28,6 @@ func (c *compiler) bad(at *field.Path, v any, why string) {
 	c.errs = append(c.errs, field.Invalid(at, v, why))
 }
 
-// context says what may stand in a string and how it is written.
-type context struct {
-	escape
-	// fixed: why no hole may stand here; empty means it may.
-	fixed string
-	// numbers: a whole-string hole of an integer or boolean becomes one.
-	numbers bool
-	// lineSafe: only line-safe parameters may enter.
-	lineSafe bool
-	// image: only a parameter with a pattern or an enum may enter.
-	image bool
-	// inPod: the text is part of a Pod, where the rules change with the key; key is the one above.
-	inPod bool
-	key   string
-}
-
 // text compiles a string whose bytes stand as they are: outside any quotes.
 func (c *compiler) text(at *field.Path, s string, ctx context) template {
 	var t template

@@ -17,6 +17,7 @@
 //	app containers           env.go join.go
 //	limits                   ports.go ceilings.go linesafe.go
 //
-// The catalog side: read.go (documents, lines), entry*.go and compile.go, emit.go (specs to templates), template.go,
+// The catalog side: read.go (documents, lines), entry*.go, compile.go, holes.go and emit*.go (specs to
+// templates), template.go,
 // samples.go and prove.go (an entry is proved before it can hurt a Pod).
 package sidecars

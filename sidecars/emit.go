@@ -2,7 +2,6 @@ package sidecars
 
 import (
 	"encoding/json"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -257,96 +256,4 @@ func tomlKey(k string) string {
 		return k
 	}
 	return jsonText(k)
-}
-
-// below gives the context under a key of a container or volume; see the rules in docs/design.md, "Holes".
-func (ctx context) below(key string) context {
-	if !ctx.inPod {
-		return ctx
-	}
-	parent := ctx.key
-	ctx.key = key
-	switch key {
-	case "securityContext", "lifecycle", "hostPort", "hostIP":
-		ctx.fixed = "no parameter may stand in " + key
-	case "name":
-		if !slices.Contains(referrers, parent) {
-			ctx.fixed = "no parameter may stand in a name"
-		}
-	case "command", "args", "subPathExpr":
-		ctx.dollars, ctx.numbers = true, false
-	case "value":
-		ctx.dollars, ctx.numbers = ctx.dollars || parent == "env", ctx.numbers && parent != "env"
-	case "image":
-		ctx.image = true
-	}
-	return ctx
-}
-
-// referrers are the fields whose "name" refers to a ConfigMap or Secret.
-var referrers = []string{"configMap", "secret", "configMapKeyRef", "secretKeyRef", "configMapRef", "secretRef"}
-
-// podContext is the context of a container's or volume's body.
-func podContext() context {
-	return context{escape: escape{inJSON: true}, numbers: true, inPod: true}
-}
-
-// fileContext is the context of a file of the given format.
-func fileContext(f *v1alpha1.File) context {
-	if f.Format == v1alpha1.FormatLines {
-		return context{escape: escape{dollars: f.DollarExpands}, lineSafe: true}
-	}
-	return context{escape: escape{dollars: f.DollarExpands, inFile: true}, numbers: true}
-}
-
-// file compiles a file's content to the inside of a JSON string.
-func (c *compiler) file(at *field.Path, f *v1alpha1.File) template {
-	ctx := fileContext(f)
-	var t template
-	switch f.Format {
-	case v1alpha1.FormatLines:
-		t = c.lines(at.Child("lines"), f.Lines, ctx)
-	case v1alpha1.FormatYAML, v1alpha1.FormatJSON, v1alpha1.FormatTOML:
-		if f.Data == nil {
-			c.errs = append(c.errs, field.Required(at.Child("data"), "a "+string(f.Format)+" file needs data"))
-			return nil
-		}
-		t = c.data(at.Child("data"), f, ctx)
-	default:
-		c.errs = append(c.errs, field.NotSupported(at.Child("format"), f.Format, []string{"yaml", "json", "toml", "lines"}))
-	}
-	return t.inString().joined()
-}
-
-func (c *compiler) data(at *field.Path, f *v1alpha1.File, ctx context) template {
-	tree, _ := c.tree(at, []byte(jsonText(f.Data))).(map[string]any)
-	nodes := c.members(at, tree)
-	switch f.Format {
-	case v1alpha1.FormatYAML:
-		return c.collection(nodes, group{empty: []byte("{}\n")}, c.yamlMember("", ctx))
-	case v1alpha1.FormatTOML:
-		return c.toml(nodes, "", ctx)
-	}
-	return append(c.json(at, tree, ctx), ready("\n"))
-}
-
-func (c *compiler) lines(at *field.Path, lines []v1alpha1.Line, ctx context) template {
-	var t template
-	for i := range lines {
-		l := &lines[i]
-		n := node{at: at.Index(i), each: -1, when: c.when(at.Index(i).Child("when"), l.When)}
-		if l.Each != "" {
-			n.each = c.each(at.Index(i).Child("each"), l.Each)
-		}
-		if strings.ContainsAny(l.Line, "\n\r") {
-			c.bad(n.at, l.Line, "a line holds no line break")
-		}
-		t = append(t, c.collection([]node{n}, group{}, func(n *node) template {
-			return append(c.text(n.at.Child("line"), l.Line, ctx), ready("\n"))
-		})...)
-	}
-	if len(lines) == 0 {
-		c.errs = append(c.errs, field.Required(at, fmt.Sprintf("a %s file needs lines", v1alpha1.FormatLines)))
-	}
-	return t
 }
