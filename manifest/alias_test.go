@@ -14,7 +14,7 @@ import (
 var aliasTexts = []string{
 	`base: &base
   app: web
-  list: [1, {a: b}]
+  list: [1, 1e3, 0x10, {a: b}]
 copy: *base
 merged:
   <<: *base

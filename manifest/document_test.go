@@ -73,6 +73,9 @@ func TestLineFindsNodes(t *testing.T) {
 	if got := NewDocument([]byte("\n{\"a\":\n [1,\n  {}]}"), "", 1).Line("/a/1"); got != 4 {
 		t.Errorf("JSON: got %d, want 4", got)
 	}
+	if got := document("").Name(); got != "web.yaml" {
+		t.Errorf("name: got %s", got)
+	}
 	for _, text := range []string{"", "# c\n", "a: b: c\n"} {
 		if got := document(text).Line("/a"); got != 0 {
 			t.Errorf("%q: got %d, want 0", text, got)

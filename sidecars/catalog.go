@@ -1,6 +1,7 @@
 package sidecars
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -10,6 +11,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // Catalog is an immutable set of compiled entries.
@@ -53,99 +56,116 @@ func Builtin() *Catalog {
 	if err != nil {
 		panic("embedded catalog: " + err.Error())
 	}
-	entries, err := read(sub)
-	if err != nil {
-		panic("embedded catalog: " + err.Error())
+	docs, errs := read(sub)
+	if len(errs) > 0 {
+		panic("embedded catalog: " + errors.Join(errs...).Error())
 	}
-	return NewCatalog(entries...)
+	return NewCatalog(entriesOf(docs)...)
 }
 
 // Load reads every .yaml file of a directory, in any number of documents, compiles the entries and proves each: its patch
 // is applied to fixture Pods at default and boundary values and decoded strictly. The error lists every mistake, one a
 // line, as file:line: field: reason.
 func Load(fsys fs.FS) (*Catalog, error) {
-	entries, err := read(fsys)
-	if err != nil {
-		return nil, err
-	}
-	c := NewCatalog(entries...)
-	var errs []error
-	for _, e := range entries {
-		for _, bad := range e.Prove(c) {
-			errs = append(errs, &LoadError{File: e.Name, Err: bad})
+	docs, errs := read(fsys)
+	places := map[string]*document{}
+	for _, d := range docs {
+		places[d.name] = d
+		if d.entry != nil {
+			errs = append(errs, d.locate(d.entry.Prove(nil))...)
 		}
 	}
-	errs = append(errs, c.checkOrder()...)
+	c := NewCatalog(entriesOf(docs)...)
+	errs = append(errs, c.checkOrder(places)...)
 	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+		return nil, errors.Join(sortedByPlace(errs)...)
 	}
 	return c, nil
 }
 
+func entriesOf(docs []*document) []*Entry {
+	var entries []*Entry
+	for _, d := range docs {
+		if d.entry != nil {
+			entries = append(entries, d.entry)
+		}
+	}
+	return entries
+}
+
+// sortedByPlace sorts mistakes by file and line and leaves out what is said twice.
+func sortedByPlace(errs []error) []error {
+	place := func(err error) (string, int) {
+		var l *LoadError
+		if errors.As(err, &l) {
+			return l.File, l.Line
+		}
+		return "", 0
+	}
+	slices.SortStableFunc(errs, func(a, b error) int {
+		fileA, lineA := place(a)
+		fileB, lineB := place(b)
+		return cmp.Or(strings.Compare(fileA, fileB), cmp.Compare(lineA, lineB), strings.Compare(a.Error(), b.Error()))
+	})
+	return slices.CompactFunc(errs, func(a, b error) bool { return a.Error() == b.Error() })
+}
+
 // read compiles the entries of every .yaml and .yml file, in order of file names.
-func read(fsys fs.FS) ([]*Entry, error) {
+func read(fsys fs.FS) ([]*document, []error) {
 	files, err := fs.ReadDir(fsys, ".")
 	if err != nil {
-		return nil, err
+		return nil, []error{err}
 	}
-	var entries []*Entry
+	var docs []*document
 	var errs []error
-	first := map[string]string{}
 	for _, f := range files {
 		if ext := path.Ext(f.Name()); f.IsDir() || strings.HasPrefix(f.Name(), ".") || ext != ".yaml" && ext != ".yml" {
 			continue
 		}
-		text, err := fs.ReadFile(fsys, f.Name())
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		got, bad := readFile(f.Name(), text)
+		got, bad := readFile(fsys, f.Name())
 		errs = append(errs, bad...)
-		for _, e := range got {
-			if other, twice := first[e.Name]; twice {
-				errs = append(errs, &LoadError{File: f.Name(), Err: errors.New("metadata.name: entry " + e.Name + " is also in " + other)})
+		for _, d := range got {
+			if i := slices.IndexFunc(docs, func(o *document) bool { return o.name == d.name }); i >= 0 {
+				errs = append(errs, d.locate(field.ErrorList{duplicate(field.NewPath("metadata", "name"), d.name, "is also in "+docs[i].file)})...)
 			}
-			first[e.Name] = f.Name()
-			entries = append(entries, e)
+			docs = append(docs, d)
 		}
 	}
-	if len(entries)+len(errs) == 0 {
+	if len(docs)+len(errs) == 0 {
 		errs = append(errs, errors.New("no catalog entry: want .yaml files with kind ClusterSidecar"))
 	}
-	return entries, errors.Join(errs...)
+	return docs, errs
 }
 
 // checkOrder finds entries that say of one another that they come after.
-func (c *Catalog) checkOrder() []error {
+func (c *Catalog) checkOrder(places map[string]*document) []error {
 	var errs []error
+	done := map[string]bool{}
 	for _, start := range c.names {
-		if cycle := c.cycleFrom(start, nil); cycle != nil && slices.Min(cycle) == start {
-			errs = append(errs, &LoadError{File: start, Err: errors.New("spec.order.after: entries wait for one another: " + strings.Join(append(cycle, start), " after "))})
+		if cycle := c.cycleFrom(start, nil, done); cycle != nil {
+			at := field.NewPath("spec", "order", "after")
+			why := "entries wait for one another: " + strings.Join(append(cycle, cycle[0]), " after ")
+			errs = append(errs, places[cycle[0]].locate(field.ErrorList{field.Invalid(at, cycle[0], why)})...)
 		}
 	}
 	return errs
 }
 
-func (c *Catalog) cycleFrom(name string, seen []string) []string {
-	if i := slices.Index(seen, name); i >= 0 {
-		return slices.Clone(seen[i:])
+// cycleFrom gives the first circle on the way from an entry; done are those from which every way was gone.
+func (c *Catalog) cycleFrom(name string, way []string, done map[string]bool) []string {
+	if i := slices.Index(way, name); i >= 0 {
+		return slices.Clone(way[i:])
 	}
 	e := c.entries[name]
-	if e == nil {
+	if e == nil || done[name] {
 		return nil
 	}
 	for _, next := range e.Spec.Order.After {
-		if cycle := c.cycleFrom(next, append(seen, name)); cycle != nil && cycle[0] == seenFirst(seen, name) {
+		if cycle := c.cycleFrom(next, append(way, name), done); cycle != nil {
+			done[name] = true
 			return cycle
 		}
 	}
+	done[name] = true
 	return nil
-}
-
-func seenFirst(seen []string, name string) string {
-	if len(seen) > 0 {
-		return seen[0]
-	}
-	return name
 }

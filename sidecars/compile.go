@@ -1,8 +1,6 @@
 package sidecars
 
 import (
-	"bytes"
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -132,6 +130,7 @@ func (c *compiler) when(at *field.Path, w v1alpha1.When) condition {
 			continue
 		}
 		c.used[i] = true
+		c.entry.params[i].decides = true
 		for _, v := range w[name] {
 			if v == "*" || v == "" {
 				continue
@@ -159,10 +158,8 @@ func (c *compiler) each(at *field.Path, ref string) int {
 
 // tree decodes raw JSON, keeping numbers as they are written.
 func (c *compiler) tree(at *field.Path, raw []byte) any {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
+	v, err := decodeTree(raw)
+	if err != nil {
 		c.bad(at, string(raw), err.Error())
 	}
 	return v

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -137,6 +138,9 @@ func (e *Entry) defaults() []value {
 	return values
 }
 
+// originUnused marks the mistake that a parameter is not used, which may follow from another one.
+const originUnused = "unused"
+
 // Compile checks a catalog entry's spec and makes it ready to inject. The errors have field paths in the document.
 func Compile(name string, spec *v1alpha1.SidecarSpec) (*Entry, field.ErrorList) {
 	e := &Entry{Name: name, Revision: revision(spec), Spec: spec}
@@ -151,7 +155,8 @@ func Compile(name string, spec *v1alpha1.SidecarSpec) (*Entry, field.ErrorList) 
 	c.rest(at)
 	for i := range e.params {
 		if !c.used[i] {
-			c.bad(at.Child("parameters").Key(e.params[i].name), e.params[i].name, "is not used anywhere in the entry")
+			unused := field.Invalid(at.Child("parameters").Key(e.params[i].name), e.params[i].name, "is not used anywhere in the entry")
+			c.errs = append(c.errs, unused.WithOrigin(originUnused))
 		}
 	}
 	if len(c.errs) > 0 {
@@ -218,6 +223,9 @@ func (c *compiler) partName(at *field.Path, name string, first bool) {
 		c.bad(at, name, why)
 		return
 	}
+	if c.entry.Name == "" {
+		return
+	}
 	if first && name != c.entry.Name {
 		c.bad(at, name, "the first container must be named like the entry, "+c.entry.Name)
 	}
@@ -228,7 +236,7 @@ func (c *compiler) partName(at *field.Path, name string, first bool) {
 
 func labelProblem(name string, most int) string {
 	if len(name) > most {
-		return "must have at most 30 characters"
+		return fmt.Sprintf("must have at most %d characters", most)
 	}
 	if name == "" || !dnsLabel.MatchString(name) {
 		return "must be a DNS label: lower-case letters, digits and -, starting with a letter and not ending with -"

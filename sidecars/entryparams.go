@@ -14,6 +14,9 @@ var envName = regexp.MustCompile(`\A[A-Za-z_][A-Za-z0-9_]*\z`)
 
 var dnsLabel = regexp.MustCompile(`\A[a-z]([a-z0-9-]*[a-z0-9])?\z`)
 
+// anything stands for the pattern of a parameter whose type is wrong.
+var anything = regexp.MustCompile(``)
+
 // parameters compiles the declarations, sorted by name.
 func (c *compiler) parameters(at *field.Path) {
 	for _, name := range sortedKeys(c.entry.Spec.Parameters) {
@@ -29,7 +32,7 @@ func (c *compiler) parameter(at *field.Path, name string, d *v1alpha1.Parameter)
 	p := param{name: name, typ: d.Type, decl: d}
 	if d.Type != v1alpha1.TypeList && checkFor(d.Type) == nil {
 		c.errs = append(c.errs, field.NotSupported(at.Child("type"), d.Type, append(scalarTypes(), "list")))
-		p.typ = v1alpha1.TypeString
+		p.typ, p.lineSafe, p.pattern = v1alpha1.TypeString, true, anything // one mistake is enough
 		return p
 	}
 	c.bounds(at, &p)
@@ -115,8 +118,8 @@ func (c *compiler) listItems(at *field.Path, p *param) {
 	it := p.decl.Items
 	if it == nil {
 		c.errs = append(c.errs, field.Required(at, "a list declares its items"))
-		p.decl.Items = &v1alpha1.Items{Parameter: v1alpha1.Parameter{Type: v1alpha1.TypeString}}
-		return
+		it = &v1alpha1.Items{Parameter: v1alpha1.Parameter{Type: v1alpha1.TypeString}}
+		p.decl.Items = it
 	}
 	if it.MaxItems < 0 || it.MaxItems > largestMaxItems {
 		c.bad(at.Child("maxItems"), it.MaxItems, "must be between 0 and 64")

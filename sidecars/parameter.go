@@ -38,6 +38,8 @@ type param struct {
 	fallback value
 	// lineSafe says that no value holds white space, quotes or any of \ # $ { }.
 	lineSafe bool
+	// decides says that a condition asks for it.
+	decides bool
 }
 
 // value is a checked value. The text of integers and booleans is canonical, so that it can stand as a JSON number.

@@ -2,6 +2,7 @@ package sidecars
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -193,6 +194,14 @@ func decodeErrors(at *field.Path, raw []byte, into any) field.ErrorList {
 		errs = append(errs, field.Invalid(at, string(raw), text))
 	}
 	return errs
+}
+
+func flatten(err error) []error {
+	var many interface{ Unwrap() []error }
+	if errors.As(err, &many) {
+		return many.Unwrap()
+	}
+	return []error{err}
 }
 
 // proveFiles parses every file in its own language.

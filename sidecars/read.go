@@ -2,11 +2,16 @@ package sidecars
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	yaml "go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -36,124 +41,312 @@ func (e *LoadError) Error() string {
 // Unwrap gives the cause.
 func (e *LoadError) Unwrap() error { return e.Err }
 
+// document is one YAML document of a catalog file.
+type document struct {
+	file string
+	// line is how many lines of the file come before the document.
+	line int
+	root *yaml.Node
+	// lines of mistakes whose place is no longer in root.
+	lines map[*field.Error]int
+	// name of the entry; entry is nil where it has a mistake.
+	name  string
+	entry *Entry
+}
+
+// largestFile is the size of a catalog file, in bytes, beyond which it is not read: more than etcd takes.
+const largestFile = 2 << 20
+
 // readFile compiles the documents of one file.
-func readFile(name string, text []byte) ([]*Entry, []error) {
-	var entries []*Entry
+func readFile(fsys fs.FS, name string) ([]*document, []error) {
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, []error{&LoadError{File: name, Err: err}}
+	}
+	if info.Size() > largestFile {
+		return nil, []error{&LoadError{File: name, Err: fmt.Errorf("has %d bytes, the most is %d", info.Size(), largestFile)}}
+	}
+	text, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return nil, []error{&LoadError{File: name, Err: err}}
+	}
+	var docs []*document
 	var errs []error
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	for {
-		var doc yaml.Node
-		err := dec.Decode(&doc)
-		if errors.Is(err, io.EOF) {
-			return entries, errs
-		}
-		if err != nil {
-			return entries, append(errs, &LoadError{File: name, Line: yamlLine(err), Err: errors.New(strings.TrimPrefix(err.Error(), "yaml: "))})
-		}
-		e, bad := readDocument(&doc)
-		for _, b := range bad {
-			errs = append(errs, &LoadError{File: name, Line: lineOf(&doc, b), Err: b})
-		}
-		if e != nil {
-			entries = append(entries, e)
+	for _, d := range splitDocuments(name, text) {
+		errs = append(errs, d.read()...)
+		if d.name != "" {
+			docs = append(docs, &d.document)
 		}
 	}
+	return docs, errs
 }
 
-func yamlLine(err error) int {
-	var line int
-	if i := strings.Index(err.Error(), "line "); i >= 0 {
-		_, _ = fmt.Sscanf(err.Error()[i:], "line %d", &line)
+// splitDocuments finds the documents by the lines that only separate them, so that one that is no YAML does not hide the
+// others. It leaves their content in text.
+func splitDocuments(file string, text []byte) []*rawDocument {
+	var out []*rawDocument
+	d := &rawDocument{document: document{file: file}}
+	n, content := 0, false
+	for line := range bytes.Lines(text) {
+		marker := string(bytes.TrimRight(line, " \t\r\n"))
+		begins := marker == "---" || strings.HasPrefix(marker, "--- ") || strings.HasPrefix(marker, "---\t")
+		if content && (begins || marker == "...") {
+			out = append(out, d)
+			d, content = &rawDocument{document: document{file: file, line: n}}, false
+		}
+		if marker != "..." {
+			d.text = append(d.text, line...)
+		} else {
+			d.text = append(d.text, '\n')
+		}
+		content = content || begins && marker != "---" || marker != "" && !begins && marker != "..." && marker[0] != '#' && marker[0] != '%'
+		n++
 	}
-	return line
+	return append(out, d)
 }
 
-// readDocument decodes one document strictly and compiles it.
-func readDocument(doc *yaml.Node) (*Entry, []error) {
-	var plain any
-	if err := doc.Decode(&plain); err != nil {
-		return nil, []error{err}
+type rawDocument struct {
+	document
+	text []byte
+}
+
+// read decodes a document strictly and compiles it.
+func (d *rawDocument) read() []error {
+	d.root = new(yaml.Node)
+	if err := yaml.Unmarshal(d.text, d.root); err != nil {
+		return []error{d.syntaxError(err)}
 	}
-	if plain == nil {
-		return nil, nil
+	if d.root.Kind == 0 || len(d.root.Content) == 0 || d.root.Content[0].Tag == "!!null" {
+		return nil
 	}
-	text, err := yaml.Marshal(doc)
+	d.root = d.root.Content[0]
+	errs, err := d.tidy()
 	if err != nil {
-		return nil, []error{err}
+		return []error{d.syntaxError(err)}
 	}
-	raw, err := sigsyaml.YAMLToJSONStrict(text)
+	raw, err := d.json()
 	if err != nil {
-		return nil, []error{err}
+		return append(d.locate(errs), d.syntaxError(err))
 	}
-	var entry v1alpha1.ClusterSidecar
-	if err := strictDecode(raw, &entry); err != nil {
-		return nil, flatten(err)
+	entry, bad, err := decodeEntry(raw)
+	if err != nil {
+		return append(d.locate(errs), d.syntaxError(err))
 	}
-	switch {
-	case entry.APIVersion != v1alpha1.GroupVersion:
-		return nil, []error{field.NotSupported(field.NewPath("apiVersion"), entry.APIVersion, []string{v1alpha1.GroupVersion})}
-	case entry.Kind != v1alpha1.KindClusterSidecar && entry.Kind != v1alpha1.KindSidecar:
-		return nil, []error{field.NotSupported(field.NewPath("kind"), entry.Kind, []string{v1alpha1.KindClusterSidecar, v1alpha1.KindSidecar})}
+	errs = append(errs, bad...)
+	if entry == nil {
+		return d.locate(errs)
 	}
+	d.name = entry.Name
 	e, bad := Compile(entry.Name, &entry.Spec)
-	errs := make([]error, len(bad))
-	for i, b := range bad {
-		errs[i] = b
+	known := slices.Clone(errs)
+	for _, b := range bad {
+		if !follows(b, known, raw) {
+			errs = append(errs, b)
+		}
 	}
-	return e, errs
+	if len(errs) == 0 {
+		d.entry = e
+	}
+	return d.locate(errs)
 }
 
-func flatten(err error) []error {
-	var many interface{ Unwrap() []error }
-	if errors.As(err, &many) {
-		return many.Unwrap()
+// json gives the document as Kubernetes' tools read it.
+func (d *rawDocument) json() ([]byte, error) {
+	text, err := yaml.Marshal(d.root)
+	if err != nil {
+		return nil, err
 	}
-	return []error{err}
+	return sigsyaml.YAMLToJSON(text)
 }
 
-// lineOf finds the line of the field that an error names, or of its nearest parent that is there.
-func lineOf(doc *yaml.Node, err error) int {
-	var fe *field.Error
-	path := ""
-	if errors.As(err, &fe) {
-		path = fe.Field
-	} else if i := strings.Index(err.Error(), `"`); i >= 0 {
-		path, _, _ = strings.Cut(err.Error()[i+1:], `"`)
+// decodeEntry gives the entry without the parts that are wrong, or nil where the document is of another kind.
+func decodeEntry(raw []byte) (*v1alpha1.ClusterSidecar, field.ErrorList, error) {
+	v, err := decodeTree(raw)
+	if err != nil {
+		return nil, nil, err
 	}
-	at := doc
-	if at.Kind == yaml.DocumentNode && len(at.Content) > 0 {
-		at = at.Content[0]
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, nil, errors.New("want an object with apiVersion, kind, metadata and spec, got a " + kindOf(v))
 	}
-	line := at.Line
-	for _, step := range steps(path) {
-		next, l := below(at, step)
+	kinds := []string{v1alpha1.KindClusterSidecar, v1alpha1.KindSidecar}
+	if kind, _ := m["kind"].(string); !slices.Contains(kinds, kind) {
+		return nil, field.ErrorList{field.NotSupported(field.NewPath("kind"), kind, kinds)}, nil
+	}
+	left, _, errs := entryShape().check(nil, m)
+	if v, _ := m["apiVersion"].(string); v != v1alpha1.GroupVersion {
+		errs = append(errs, field.NotSupported(field.NewPath("apiVersion"), v, []string{v1alpha1.GroupVersion}))
+	}
+	b, err := json.Marshal(left)
+	if err != nil {
+		return nil, errs, err
+	}
+	entry := new(v1alpha1.ClusterSidecar)
+	return entry, errs, json.Unmarshal(b, entry)
+}
+
+func decodeTree(raw []byte) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	err := dec.Decode(&v)
+	return v, err
+}
+
+// follows reports whether a mistake only follows from one that is known: its place was left out, or what uses a parameter
+// was.
+func follows(e *field.Error, known field.ErrorList, raw []byte) bool {
+	for _, k := range known {
+		if rest, below := strings.CutPrefix(e.Field, k.Field); below && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	name, _ := e.BadValue.(string)
+	return len(known) > 0 && e.Origin == originUnused && bytes.Count(raw, []byte(name)) > 1
+}
+
+// mostNodes is how many values a document may hold, those that aliases repeat counted each time; deepest is how far they may
+// nest.
+const (
+	mostNodes = 100_000
+	deepest   = 64
+)
+
+// tidy takes keys that are there twice out of a document.
+func (d *document) tidy() (field.ErrorList, error) {
+	t := &tidier{left: mostNodes, lines: map[*field.Error]int{}}
+	t.node(nil, d.root, 0)
+	if t.left < 0 {
+		return nil, fmt.Errorf("the document holds more than %d values, or %d in one another", mostNodes, deepest)
+	}
+	d.lines = t.lines
+	return t.errs, nil
+}
+
+type tidier struct {
+	left  int
+	errs  field.ErrorList
+	lines map[*field.Error]int
+}
+
+func (t *tidier) node(at *field.Path, n *yaml.Node, depth int) {
+	if t.left--; depth > deepest {
+		t.left = -1
+	}
+	if t.left < 0 {
+		return
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		t.node(at, n.Alias, depth+1)
+	case yaml.SequenceNode:
+		for i, item := range n.Content {
+			t.node(at.Index(i), item, depth+1)
+		}
+	case yaml.MappingNode:
+		t.mapping(at, n, depth)
+	}
+}
+
+func (t *tidier) mapping(at *field.Path, n *yaml.Node, depth int) {
+	seen := make(map[string]bool, len(n.Content)/2)
+	kept := n.Content[:0:0]
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if seen[key.Value] && key.Tag != "!!merge" {
+			twice := duplicate(at.Child(key.Value), key.Value, "is set above")
+			t.errs, t.lines[twice] = append(t.errs, twice), key.Line
+			continue
+		}
+		seen[key.Value] = true
+		kept = append(kept, key, value)
+		t.node(at.Child(key.Value), value, depth+1)
+	}
+	n.Content = kept
+}
+
+// locate gives mistakes their place.
+func (d *document) locate(errs field.ErrorList) []error {
+	out := make([]error, len(errs))
+	for i, e := range errs {
+		line, known := d.lines[e]
+		if !known {
+			line = lineOf(d.root, e.Field)
+		}
+		out[i] = &LoadError{File: d.file, Line: d.line + line, Err: e}
+	}
+	return out
+}
+
+var (
+	syntaxLine = regexp.MustCompile(`\A(?:unmarshal errors:\s*)?line (\d+): `)
+	// behind are the errors to which the YAML library gives the line before.
+	behind    = regexp.MustCompile(`\Adid not find expected (<document start>|node content|key|'-' indicator|',' or)`)
+	namedNode = regexp.MustCompile(`(?:unknown anchor|anchor) '([^']*)'`)
+)
+
+// syntaxError gives a text that is no YAML its line and takes the library's own words for it away.
+func (d *rawDocument) syntaxError(err error) error {
+	why := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "), "yaml: ")
+	line := 0
+	if m := syntaxLine.FindStringSubmatch(why); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		why = why[len(m[0]):]
+		if behind.MatchString(why) {
+			line++
+		}
+	}
+	if m := namedNode.FindStringSubmatch(why); m != nil && line == 0 {
+		line = lineAt(d.text, max(bytes.Index(d.text, []byte("*"+m[1])), 0))
+	}
+	if line == 0 {
+		line = lineAt(d.text, max(bytes.IndexFunc(d.text, func(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) && !unicode.IsSpace(r) }), 0))
+	}
+	return &LoadError{File: d.file, Line: d.line + line, Err: errors.New(why)}
+}
+
+func lineAt(text []byte, offset int) int { return 1 + bytes.Count(text[:offset], []byte("\n")) }
+
+// lineOf finds the line of the field at a path, such as spec.containers[0].image, or of its nearest parent that is there.
+func lineOf(n *yaml.Node, path string) int {
+	line := n.Line
+	for path != "" {
+		next, l, rest := below(n, strings.TrimPrefix(path, "."))
 		if next == nil {
 			return line
 		}
-		at, line = next, l
+		n, line, path = next, l, rest
 	}
 	return line
 }
 
-// steps splits spec.a[0].b[key] into its words.
-func steps(path string) []string {
-	return strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
-}
-
-func below(n *yaml.Node, step string) (*yaml.Node, int) {
+// below gives the node at the first step of a path, its line and the steps that are left. A key may hold dots.
+func below(n *yaml.Node, path string) (at *yaml.Node, line int, rest string) {
 	switch n.Kind {
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == step {
-				return n.Content[i+1], n.Content[i].Line
+	case yaml.AliasNode:
+		return below(n.Alias, path)
+	case yaml.SequenceNode:
+		for i, item := range n.Content {
+			if after, ok := strings.CutPrefix(path, "["+strconv.Itoa(i)+"]"); ok {
+				return item, item.Line, after
 			}
 		}
-	case yaml.SequenceNode:
-		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(n.Content) {
-			return n.Content[i], n.Content[i].Line
+	case yaml.MappingNode:
+		longest := -1
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			after, ok := strings.CutPrefix(path, "["+key.Value+"]")
+			if !ok {
+				after, ok = strings.CutPrefix(path, key.Value)
+				ok = ok && (after == "" || after[0] == '.' || after[0] == '[')
+			}
+			if ok && len(key.Value) > longest {
+				longest, at, line, rest = len(key.Value), n.Content[i+1], key.Line, after
+			}
+			if key.Tag == "!!merge" && at == nil {
+				at, line, rest = below(n.Content[i+1], path)
+			}
 		}
-	case yaml.AliasNode:
-		return below(n.Alias, step)
 	}
-	return nil, 0
+	return at, line, rest
 }

@@ -102,7 +102,7 @@ func (e *Entry) combinations(do func(values []value)) {
 	}
 	bases := [][]value{base, full}
 	for i := range e.params {
-		if p := &e.params[i]; p.decl.Enum != nil || p.typ == v1alpha1.TypeBoolean {
+		if p := &e.params[i]; p.decides && (p.decl.Enum != nil || p.typ == v1alpha1.TypeBoolean) {
 			for _, s := range p.samples() {
 				with := slices.Clone(full)
 				e.set(with, i, s)

@@ -16,9 +16,7 @@ import (
 )
 
 func panics(*sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result {
-	var nothing map[string]int
-	nothing["x"] = 1
-	return nil
+	panic("deliberate")
 }
 
 func value(t *testing.T, m prometheus.Metric) float64 {

@@ -73,7 +73,7 @@ func TestAHandlerIsReadyWhenACannedReviewGetsTheRightAnswer(t *testing.T) {
 		inject     func(*sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result
 	}{
 		{"as it is", "", sidecars.Inject},
-		{"it panics", "a canned review panics: assignment to entry in nil map", panics},
+		{"it panics", "a canned review panics: deliberate", panics},
 		{"it allows everything", "a canned review gets the wrong answer: ", func(*sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result {
 			return &sidecars.Result{Outcome: sidecars.Unchanged}
 		}},

@@ -164,7 +164,7 @@ func (s *Server) served() (*certs.Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admission port: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	var chain tls.Certificate
 	for _, c := range conn.ConnectionState().PeerCertificates {
 		chain.Certificate = append(chain.Certificate, c.Raw)
