@@ -38,6 +38,8 @@ type Process struct {
 	Out, Err io.Writer
 	// Getenv reads the environment: NO_COLOR and TERM.
 	Getenv func(string) string
+	// Catalog is in force where --catalog names none; nil stands for the built-in entries.
+	Catalog *sidecars.Catalog
 	// Version is what `pillion version` says.
 	Version string
 }
@@ -92,7 +94,6 @@ pillion.dev/inject. This program does to files what the admission webhook does i
 cluster; it never contacts one.
 
 ` + exitCodes,
-		Args:              cobra.NoArgs,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkColor() },
@@ -156,13 +157,16 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // catalog loads the catalog in force.
 func (a *app) catalog() (*sidecars.Catalog, error) {
-	if a.catalogDir == "" {
+	switch {
+	case a.catalogDir == "" && a.Catalog != nil:
+		return a.Catalog, nil
+	case a.catalogDir == "":
 		return sidecars.Builtin(), nil
 	}
 	info, err := os.Stat(a.catalogDir)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("--catalog: %w", err)
+		return nil, fmt.Errorf("--catalog %w", unwrapPath(err))
 	case !info.IsDir():
 		return nil, usagef("--catalog %s: want a directory of .yaml files", a.catalogDir)
 	}

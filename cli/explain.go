@@ -44,24 +44,15 @@ would be refused.
 
 // explain explains every object of the input.
 func (j *injection) explain(a *app, args []string) error {
-	catalog, err := a.catalog()
+	in, list, err := j.prepare(a, args)
 	if err != nil {
 		return err
 	}
-	if err := j.check(catalog); err != nil {
-		return err
+	e := &explainer{*in}
+	tell, end := e.asText(a)
+	if j.output == "json" {
+		tell, end = e.asJSON(a)
 	}
-	list, err := j.list(a, args)
-	if err != nil {
-		return err
-	}
-	known := newNamespaces(j.namespace)
-	if err := known.scan(list); err != nil {
-		return err
-	}
-	e := &explainer{injector: injector{catalog: catalog, known: known, set: &j.optIn}}
-	all := Explanation{Schema: ExplainSchema, Catalog: ExplainedCatalog{Revision: catalog.Revision(), Sidecars: catalog.Names()}, Objects: []*ExplainedObject{}}
-	text := &explainText{out: a.Out, colour: a.coloured(), catalog: catalog}
 	bad := false
 	for d, err := range documents(list, a.In) {
 		if err != nil {
@@ -77,30 +68,45 @@ func (j *injection) explain(a *app, args []string) error {
 				continue
 			}
 			bad = bad || told.Outcome == string(sidecars.Denied)
-			if j.output == "json" {
-				all.Objects = append(all.Objects, told)
-				continue
-			}
-			if err := text.object(told); err != nil {
+			if err := tell(told); err != nil {
 				return err
 			}
 		}
 	}
-	if j.output == "json" {
-		enc := json.NewEncoder(a.Out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(&all); err != nil {
-			return err
-		}
-	}
-	if j.output == "" && text.count == 0 {
-		fmt.Fprintln(a.Err, "nothing to explain: no Pod and no workload in the input")
+	if err := end(); err != nil {
+		return err
 	}
 	if bad {
 		return exitCode(ExitRefused)
 	}
 	return nil
+}
+
+// asText tells of each object as its turn comes.
+func (e *explainer) asText(a *app) (tell func(*ExplainedObject) error, end func() error) {
+	text := &explainText{out: a.Out, colour: a.coloured()}
+	return text.object, func() error {
+		if text.count == 0 {
+			fmt.Fprintln(a.Err, "nothing to explain: no Pod and no workload in the input")
+		}
+		return nil
+	}
+}
+
+// asJSON tells of all objects at the end.
+func (e *explainer) asJSON(a *app) (tell func(*ExplainedObject) error, end func() error) {
+	all := Explanation{Schema: ExplainSchema, Objects: []*ExplainedObject{}}
+	all.Catalog = ExplainedCatalog{Revision: e.catalog.Revision(), Sidecars: e.catalog.Names()}
+	tell = func(o *ExplainedObject) error {
+		all.Objects = append(all.Objects, o)
+		return nil
+	}
+	return tell, func() error {
+		enc := json.NewEncoder(a.Out)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(&all)
+	}
 }
 
 // explainer explains objects.
@@ -135,16 +141,21 @@ func (e *explainer) object(o *object) *ExplainedObject {
 	out.Asks = e.asks(a)
 	out.Sidecars = e.sidecars(a)
 	out.Added = added(a)
-	out.Fix = e.fixOf(a)
+	if out.Fix = e.fixOf(a); out.Fix == nil {
+		out.Fix = update(out.Sidecars)
+	}
 	return out
 }
 
 // ownWarnings are those that the core does not know of.
 func (o *object) ownWarnings(a *answer) []string {
-	if a == nil {
+	switch {
+	case a != nil:
+		return o.misplaced(a.pod)
+	case o.pod == nil && o.broken == nil:
 		return o.misunderstood()
 	}
-	return o.misplaced(a.pod)
+	return nil
 }
 
 // asks says which annotation asks; nil where none does.
@@ -188,7 +199,7 @@ func (a *answer) written(key string) bool {
 
 // placeOf gives file and line of an annotation; nil where it is in no file.
 func (e *explainer) placeOf(a *answer, from sidecars.Source, key string) *ExplainedPlace {
-	o, pointer := a.object, strings.TrimPrefix(a.object.podPointer, a.object.at)
+	o, pointer := a.object, a.object.template()
 	if from == sidecars.FromNamespace {
 		o, pointer = a.ns.object, ""
 	}
@@ -206,15 +217,15 @@ func (e *explainer) sidecars(a *answer) []*ExplainedSidecar {
 	states := e.states(a)
 	var out []*ExplainedSidecar
 	for _, name := range a.res.Sidecars {
-		s := &ExplainedSidecar{Name: name, Containers: states[name]}
-		delete(states, name)
 		entry := e.catalog.Entry(name)
 		if entry == nil {
 			continue
 		}
+		s := &ExplainedSidecar{Name: name, Containers: states[name]}
+		delete(states, name)
 		s.Revision, s.Description, s.Placement = entry.Revision, entry.Spec.Description, placement(entry)
 		s.InjectedRevision = injectedRevision(a, name)
-		for _, set := range a.res.Settings {
+		for _, set := range a.res.Settings() {
 			if set.Sidecar != name {
 				continue
 			}

@@ -13,10 +13,9 @@ import (
 
 // explainText writes explanations for people.
 type explainText struct {
-	out     io.Writer
-	colour  bool
-	catalog *sidecars.Catalog
-	count   int
+	out    io.Writer
+	colour bool
+	count  int
 }
 
 // object writes what there is to tell of one object.
@@ -29,7 +28,7 @@ func (t *explainText) object(e *ExplainedObject) error {
 	t.line(w, "  %s", t.verdict(e))
 	t.asks(w, e)
 	for _, s := range e.Sidecars {
-		t.sidecar(w, e, s)
+		t.sidecar(w, s)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -41,6 +40,9 @@ func (t *explainText) object(e *ExplainedObject) error {
 	}
 	for _, x := range e.Warnings {
 		text := x.Text
+		if x.Code == sidecars.CodeIgnored {
+			continue // the errors say it, with their places
+		}
 		if x.Code != "" {
 			text = x.Code + ": " + text
 		}
@@ -53,19 +55,24 @@ func (t *explainText) object(e *ExplainedObject) error {
 	return w.Flush()
 }
 
-// line writes a line, with what is not printable taken out but our own colours.
+// painted is text that is safe to show, with colours of our own.
+type painted string
+
+// line writes a line. What is not painted may come from a file, so that what is not printable in it is taken out.
 func (t *explainText) line(w io.Writer, format string, args ...any) {
 	for i, a := range args {
-		if s, ok := a.(string); ok && !strings.HasPrefix(s, "\x1b[") {
+		if s, ok := a.(string); ok {
 			args[i] = printable(s)
 		}
 	}
 	fmt.Fprintf(w, format+"\n", args...)
 }
 
-func (t *explainText) paint(code, text string) string { return paint(t.colour, code, printable(text)) }
+func (t *explainText) paint(code, text string) painted {
+	return painted(paint(t.colour, code, printable(text)))
+}
 
-func (t *explainText) verdict(e *ExplainedObject) string {
+func (t *explainText) verdict(e *ExplainedObject) painted {
 	switch sidecars.Outcome(e.Outcome) {
 	case sidecars.Injected:
 		return t.paint(green, "would be injected")
@@ -76,13 +83,13 @@ func (t *explainText) verdict(e *ExplainedObject) string {
 	case sidecars.Denied:
 		return t.paint(red, "would be refused")
 	}
-	if e.Reason == "" {
+	switch e.Reason {
+	case "":
 		return "would be left as it is: it has no Pod that Pillion knows of"
+	case string(sidecars.NotRequested):
+		return t.paint("", fmt.Sprintf("would get no sidecar: neither it nor Namespace %s asks for one", e.Namespace))
 	}
-	if e.Reason == string(sidecars.NotRequested) {
-		return fmt.Sprintf("would get no sidecar: neither it nor Namespace %s asks for one", printable(e.Namespace))
-	}
-	return "would get no sidecar: " + reasonText(sidecars.Reason(e.Reason))
+	return t.paint("", "would get no sidecar: "+reasonText(sidecars.Reason(e.Reason)))
 }
 
 func (t *explainText) asks(w io.Writer, e *ExplainedObject) {
@@ -100,7 +107,7 @@ func (t *explainText) asks(w io.Writer, e *ExplainedObject) {
 	t.line(w, "  %s by %s: %s  %s", who, e.Asks.Annotation, strings.TrimSpace(e.Asks.Value), t.paint(faint, from))
 }
 
-func (t *explainText) sidecar(w io.Writer, e *ExplainedObject, s *ExplainedSidecar) {
+func (t *explainText) sidecar(w io.Writer, s *ExplainedSidecar) {
 	words := []string{}
 	if s.Revision != "" {
 		words = append(words, "revision "+s.Revision)
@@ -117,7 +124,10 @@ func (t *explainText) sidecar(w io.Writer, e *ExplainedObject, s *ExplainedSidec
 		if c.State == StateCurrent {
 			code = green
 		}
-		t.line(w, "    container %s is %s  %s", c.Name, t.paint(code, c.State), c.Detail)
+		if c.Detail != "" {
+			c.Detail = ": " + c.Detail
+		}
+		t.line(w, "    container %s is %s%s", c.Name, t.paint(code, c.State), c.Detail)
 	}
 	if len(s.Parameters) == 0 {
 		return
@@ -190,15 +200,21 @@ func (t *explainText) fix(w io.Writer, f *ExplainedFix, lead string) {
 	if f == nil {
 		return
 	}
-	text := f.Text
-	if f.Place != nil {
-		text += "  " + t.paint(faint, f.Place.String())
-	}
-	if len(f.Lines) > 0 {
-		text += ":"
-	}
-	fmt.Fprintln(w, lead+text)
+	fmt.Fprintln(w, lead+printable(f.Text+t.where(f)))
 	for _, l := range f.Lines {
 		fmt.Fprintln(w, t.paint(green, "    + "+l))
 	}
+}
+
+// where says where the lines of a fix belong.
+func (t *explainText) where(f *ExplainedFix) string {
+	switch {
+	case f.Place == nil:
+		return ""
+	case f.Replace:
+		return ": " + f.Place.String() + " becomes"
+	case len(f.Lines) > 0:
+		return ": after " + f.Place.String() + " add"
+	}
+	return ": " + f.Place.String()
 }

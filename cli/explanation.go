@@ -173,9 +173,11 @@ type ExplainedError struct {
 // ExplainedFix is what to do.
 type ExplainedFix struct {
 	Text string `json:"text"`
-	// Place and Lines are the lines to add after that place, or to put in its stead; absent where the text says it all.
-	Place *ExplainedPlace `json:"place,omitempty"`
-	Lines []string        `json:"lines,omitempty"`
+	// Place and Lines are the lines to add after that place or, with Replace, to put in its stead; absent where the text
+	// says it all.
+	Place   *ExplainedPlace `json:"place,omitempty"`
+	Lines   []string        `json:"lines,omitempty"`
+	Replace bool            `json:"replace,omitempty"`
 }
 
 // added lists what inject would add; nil where it would add nothing.

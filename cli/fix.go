@@ -75,7 +75,7 @@ func (e *explainer) fixRequired(t *trouble, a *answer) *ExplainedFix {
 	if t.place.line == 0 {
 		return &ExplainedFix{Text: fmt.Sprintf("give --set %s.%s=VALUE, such as %s", sidecar, parameter, example(&decl))}
 	}
-	return e.annotate(a, key, example(&decl), "add the parameter, such as")
+	return e.annotate(a, key, example(&decl), "set the parameter, such as")
 }
 
 // example gives a value that looks like one of the parameter.
@@ -110,17 +110,36 @@ func (e *explainer) fixOf(a *answer) *ExplainedFix {
 		if _, asks := a.ns.Annotations[key]; asks && a.ns.object != nil && a.ns.Labels[v1alpha1.LabelInjection] == "" {
 			return e.labelNamespace(a.ns)
 		}
-		return e.annotate(a, key, "SIDECAR", "to have sidecars, ask for them, SIDECAR being any of "+strings.Join(e.catalog.Names(), ", "))
+		if misplaced := a.object.texts("annotations")[key]; misplaced != "" && a.object.podPrefix != "" {
+			return e.annotate(a, key, misplaced, "to have sidecars, ask on the pod template")
+		}
+		return e.annotate(a, key, "SIDECAR", e.howToAsk())
 	case sidecars.OptedOut:
 		ask := e.asks(a)
 		if ask.Source == string(sidecars.FromNamespace) {
-			return e.annotate(a, key, "SIDECAR", "to have sidecars, ask for them, SIDECAR being any of "+strings.Join(e.catalog.Names(), ", "))
+			return e.annotate(a, key, "SIDECAR", e.howToAsk())
 		}
 		return &ExplainedFix{Text: "to have sidecars, name them instead of " + v1alpha1.InjectFalse, Place: ask.Place}
 	case sidecars.HostNetworkDefault, sidecars.WindowsDefault:
-		return e.annotate(a, key, a.ns.Annotations[key], "such Pods get no defaults of their Namespace; ask on the Pod itself")
+		return e.annotate(a, key, a.ns.Annotations[key], "such Pods get no defaults of their Namespace; to ask on the Pod itself")
 	}
 	return nil
+}
+
+// update tells how to bring a Pod up to date; nil where it is.
+func update(told []*ExplainedSidecar) *ExplainedFix {
+	for _, s := range told {
+		for _, c := range s.Containers {
+			if c.State == StateOutdated || c.State == StateChanged {
+				return &ExplainedFix{Text: "to bring it up to date: pillion uninject FILE | pillion inject"}
+			}
+		}
+	}
+	return nil
+}
+
+func (e *explainer) howToAsk() string {
+	return "to have sidecars, where SIDECAR is any of " + strings.Join(e.catalog.Names(), ", ")
 }
 
 // annotate tells the lines that an annotation on the Pod takes.
@@ -136,7 +155,7 @@ func (e *explainer) annotate(a *answer, key, value, why string) *ExplainedFix {
 
 func (e *explainer) labelNamespace(ns *namespace) *ExplainedFix {
 	value := jsonpatch.NewOperation("add", "/metadata/labels", map[string]string{v1alpha1.LabelInjection: v1alpha1.InjectionEnabled})
-	if ns.object.map1("labels") != nil {
+	if ns.object.values("labels") != nil {
 		value = jsonpatch.NewOperation("add", "/metadata/labels"+sidecars.FieldPointer("["+v1alpha1.LabelInjection+"]"), v1alpha1.InjectionEnabled)
 	}
 	ops := sidecars.Below(ns.object.at, []jsonpatch.Operation{value})
@@ -163,13 +182,7 @@ func (o *object) lines(ops []jsonpatch.Operation, why string) *ExplainedFix {
 			at++
 		}
 	}
-	out.Place = &ExplainedPlace{o.doc.Name(), at}
-	switch {
-	case changed > 0:
-		out.Text += fmt.Sprintf(" (line %d becomes)", at)
-	default:
-		out.Text += fmt.Sprintf(" (after line %d)", at)
-	}
+	out.Place, out.Replace = &ExplainedPlace{o.doc.Name(), at}, changed > 0
 	return out
 }
 

@@ -145,7 +145,8 @@ func (h *hunks) flush() error {
 	var b bytes.Buffer
 	if !h.started {
 		h.started, h.found = true, true
-		h.paint(&b, bold, fmt.Sprintf("--- %s\n+++ %s\n", h.name, h.name))
+		h.paint(&b, bold, "--- "+h.name+"\n")
+		h.paint(&b, bold, "+++ "+h.name+"\n")
 	}
 	var gone, come int
 	for _, l := range shown {

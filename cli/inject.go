@@ -1,14 +1,14 @@
 package cli
 
 import (
-	"fmt"
 	"io"
-	"strings"
+	"slices"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 	"gomodules.xyz/jsonpatch/v2"
 
-	"github.com/pillion-dev/pillion/api/v1alpha1"
 	"github.com/pillion-dev/pillion/manifest"
 	"github.com/pillion-dev/pillion/sidecars"
 )
@@ -69,25 +69,33 @@ func reportFlags(cmd *cobra.Command, verbose, quiet *bool) {
 // sink takes each document before and after.
 type sink func(before *document, after *manifest.Document) error
 
-// run injects every document of the input and hands it on.
-func (j *injection) run(a *app, args []string, out sink) error {
+// prepare finds the inputs, and what injects their documents.
+func (j *injection) prepare(a *app, args []string) (*injector, []*input, error) {
 	catalog, err := a.catalog()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if err := j.check(catalog); err != nil {
-		return err
+		return nil, nil, err
 	}
 	list, err := j.list(a, args)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	known := newNamespaces(j.namespace)
 	if err := known.scan(list); err != nil {
+		return nil, nil, err
+	}
+	return &injector{catalog: catalog, known: known, set: &j.optIn}, list, nil
+}
+
+// run injects every document of the input and hands it on.
+func (j *injection) run(a *app, args []string, out sink) error {
+	in, list, err := j.prepare(a, args)
+	if err != nil {
 		return err
 	}
 	rep := &report{out: a.Err, verbose: j.verbose, quiet: j.quiet, did: "injected"}
-	in := &injector{catalog: catalog, known: known, set: &j.optIn}
 	if err := each(list, a.In, rep, out, in.document); err != nil {
 		return err
 	}
@@ -185,6 +193,9 @@ func (in *injector) object(o *object) (*verdict, *answer) {
 			v.outcome = refused
 		}
 		return v, nil
+	case o.broken != nil:
+		v.outcome, v.troubles = refused, []trouble{*o.broken}
+		return v, nil
 	case o.pod == nil:
 		v.warnings = o.misunderstood()
 		return v, nil
@@ -195,14 +206,28 @@ func (in *injector) object(o *object) (*verdict, *answer) {
 		return v, nil
 	}
 	in.known.answered(o, a.ns, a.res.Outcome != sidecars.Skipped)
+	if a.res.Outcome == sidecars.Injected && a.hasNoSpec() {
+		v.outcome, v.troubles = refused, []trouble{{place: o.place(o.template()), object: o, path: o.podPrefix + "spec", text: "Required value"}}
+		return v, nil
+	}
 	v.warnings = append(o.misplaced(a.pod), warningsOf(a.res)...)
 	v.outcome, v.detail = outcomeOf(a)
 	for _, e := range a.res.Errors {
-		if a.res.Outcome == sidecars.Denied {
-			v.troubles = append(v.troubles, locate(e, o, a.ns, in.set))
-		}
+		v.troubles = append(v.troubles, locate(e, o, a.ns, in.set))
 	}
+	slices.SortStableFunc(v.troubles, func(a, b trouble) int { return a.place.line - b.place.line })
 	return v, a
+}
+
+// hasNoSpec reports whether there is nothing to inject into: the API server gives every Pod a spec, a file need not.
+func (a *answer) hasNoSpec() bool {
+	if len(a.pod.Spec.Containers) > 0 {
+		return false
+	}
+	var has struct {
+		Spec jsontext.Value `json:"spec"`
+	}
+	return json.Unmarshal(a.json, &has, sidecars.DecodeOptions()) != nil || has.Spec.Kind() != '{'
 }
 
 func (in *injector) ask(o *object) (*answer, error) {
@@ -221,59 +246,4 @@ func (in *injector) ask(o *object) (*answer, error) {
 	}
 	a.res = sidecars.Inject(in.catalog, a.pod, &a.ns.Namespace)
 	return a, nil
-}
-
-// outcomeOf words an answer for the report.
-func outcomeOf(a *answer) (outcome, string) {
-	switch a.res.Outcome {
-	case sidecars.Injected:
-		return done, strings.Join(a.res.Sidecars, ", ")
-	case sidecars.Denied:
-		return refused, ""
-	case sidecars.Ignored:
-		return left, "left as it is: its request cannot be met and " + v1alpha1.AnnotationFailurePolicy + " is " + v1alpha1.FailurePolicyIgnore
-	case sidecars.Skipped:
-		return untouched, "skipped: " + reasonText(a.res.Reason)
-	}
-	if len(a.asked) > 0 {
-		return done, strings.Join(a.res.Sidecars, ", ") + " (there already; the annotations are new)"
-	}
-	return same, ""
-}
-
-// reasonText words the reason of a skip.
-func reasonText(r sidecars.Reason) string {
-	switch r {
-	case sidecars.NotRequested:
-		return "not requested"
-	case sidecars.OptedOut:
-		return `opted out by ` + v1alpha1.AnnotationInject + `: "false"`
-	case sidecars.HostNetworkDefault:
-		return "on the host network, and only its Namespace asks"
-	case sidecars.WindowsDefault:
-		return "for Windows, and only its Namespace asks"
-	}
-	return string(r)
-}
-
-// misplaced warns of a request that stands on the workload and not in its pod template, where it counts.
-func (o *object) misplaced(pod *sidecars.Pod) []string {
-	if o.podPrefix == "" || pod.Metadata.Annotations.Ours[v1alpha1.AnnotationInject] != "" {
-		return nil
-	}
-	return o.requestAt("counts only below " + o.podPrefix + "metadata.annotations: move it there")
-}
-
-// misunderstood warns of a request on an object that is no known workload.
-func (o *object) misunderstood() []string {
-	return o.requestAt(fmt.Sprintf("counts for nothing: %s %s is no Pod and no workload that Pillion knows", o.apiVersion, o.kind))
-}
-
-func (o *object) requestAt(why string) []string {
-	raw := o.metadata["annotations"]
-	if !strings.Contains(string(raw), v1alpha1.AnnotationInject) || o.map1("annotations")[v1alpha1.AnnotationInject] == nil {
-		return nil
-	}
-	at := o.place("/metadata/annotations" + sidecars.FieldPointer("["+v1alpha1.AnnotationInject+"]"))
-	return []string{fmt.Sprintf("%s: %s on this %s %s", at, v1alpha1.AnnotationInject, o.kind, why)}
 }

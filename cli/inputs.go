@@ -80,7 +80,7 @@ func (in *inputs) list(a *app, args []string) ([]*input, error) {
 func (in *inputs) below(path string) ([]*input, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, unwrapPath(err)
 	}
 	if !info.IsDir() {
 		return []*input{{path: path, name: path, twice: info.Mode().IsRegular()}}, nil
@@ -104,7 +104,10 @@ func (in *inputs) below(path string) ([]*input, error) {
 		}
 		return nil
 	})
-	if err == nil && len(found) == 0 {
+	if err != nil {
+		return nil, unwrapPath(err)
+	}
+	if len(found) == 0 {
 		err = fmt.Errorf("%s: no .yaml, .yml or .json file in this directory", path)
 		if !in.recursive {
 			err = fmt.Errorf("%w (-R reads those below it too)", err)
@@ -121,7 +124,20 @@ func (i *input) open(stdin io.Reader) (io.ReadCloser, error) {
 	if i.path == "" {
 		return io.NopCloser(stdin), nil
 	}
-	return os.Open(i.path)
+	f, err := os.Open(i.path)
+	if err != nil {
+		return nil, unwrapPath(err)
+	}
+	return f, nil
+}
+
+// unwrapPath leaves the system call out of an error of a file.
+func unwrapPath(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
+	}
+	return err
 }
 
 // document is one document of an input.

@@ -60,15 +60,16 @@ func (n *namespaces) add(o *object) {
 // texts reads the labels or annotations of an object.
 func (o *object) texts(kind string) map[string]string {
 	out := map[string]string{}
-	for name, value := range o.map1(kind) {
+	for name, value := range o.values(kind) {
 		if value.Kind() == '"' {
-			out[name] = text1(value)
+			out[name] = stringOf(value)
 		}
 	}
 	return out
 }
 
-func (o *object) map1(kind string) map[string]jsontext.Value {
+// values gives the labels or annotations of an object, whatever their type.
+func (o *object) values(kind string) map[string]jsontext.Value {
 	var raw map[string]jsontext.Value
 	if json.Unmarshal(o.metadata[kind], &raw, sidecars.DecodeOptions()) != nil {
 		return nil
@@ -80,7 +81,7 @@ func (o *object) map1(kind string) map[string]jsontext.Value {
 func (o *object) malformed() []trouble {
 	var found []trouble
 	for _, kind := range []string{"labels", "annotations"} {
-		for name, value := range o.map1(kind) {
+		for name, value := range o.values(kind) {
 			if value.Kind() != '"' && strings.HasPrefix(name, v1alpha1.Prefix) {
 				pointer := "/metadata/" + kind + sidecars.FieldPointer("["+name+"]")
 				found = append(found, trouble{place: o.place(pointer), path: "metadata." + kind + "[" + name + "]",

@@ -20,8 +20,9 @@ type object struct {
 	name, namespace       string
 	members, metadata     map[string]jsontext.Value
 	podPointer, podPrefix string
-	// pod is the JSON of the Pod or pod template; nil where the kind has none.
-	pod []byte
+	// pod is the JSON of the Pod or pod template; nil where the kind has none, or where it is broken.
+	pod    []byte
+	broken *trouble
 }
 
 // objectsOf finds the objects of a document, none in an empty one. The error names file and line.
@@ -54,15 +55,16 @@ func newObject(d *document, at string, text []byte, like object) (*object, error
 	if raw, ok := o.members["metadata"]; ok && json.Unmarshal(raw, &o.metadata, sidecars.DecodeOptions()) != nil {
 		return nil, o.errorf("/metadata", "metadata: want a map")
 	}
-	o.namespace = text1(o.metadata["namespace"])
-	if o.name = text1(o.metadata["name"]); o.name == "" {
-		o.name = text1(o.metadata["generateName"])
+	o.namespace = stringOf(o.metadata["namespace"])
+	if o.name = stringOf(o.metadata["name"]); o.name == "" {
+		o.name = stringOf(o.metadata["generateName"])
 	}
-	return o, o.findPod(text)
+	o.findPod(text)
+	return o, nil
 }
 
-// text1 gives a JSON string's text, and nothing for any other value.
-func text1(raw jsontext.Value) string {
+// stringOf gives a JSON string's text, and nothing for any other value.
+func stringOf(raw jsontext.Value) string {
 	var s string
 	if raw.Kind() != '"' || json.Unmarshal(raw, &s, sidecars.DecodeOptions()) != nil {
 		return ""
@@ -71,10 +73,10 @@ func text1(raw jsontext.Value) string {
 }
 
 // findPod takes the Pod or pod template out of the object.
-func (o *object) findPod(text []byte) error {
+func (o *object) findPod(text []byte) {
 	pointer, ok := sidecars.PodPointer(o.apiVersion, o.kind)
 	if !ok {
-		return nil
+		return
 	}
 	o.podPointer, o.podPrefix = o.at+pointer, strings.ReplaceAll(strings.TrimPrefix(pointer, "/"), "/", ".")
 	if o.podPrefix != "" {
@@ -82,19 +84,23 @@ func (o *object) findPod(text []byte) error {
 	}
 	if pointer == "" {
 		o.pod = text
-		return nil
+		return
 	}
 	members := o.members
 	for word := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		raw := members[word]
 		members = nil
 		if raw.Kind() != '{' || json.Unmarshal(raw, &members, sidecars.DecodeOptions()) != nil {
-			return o.errorf(pointer, "%s: want a pod template", strings.TrimSuffix(o.podPrefix, "."))
+			o.pod = nil
+			o.broken = &trouble{place: o.place(pointer), object: o, path: strings.TrimSuffix(o.podPrefix, "."), text: "want a pod template: a map with metadata and spec"}
+			return
 		}
 		o.pod = raw
 	}
-	return nil
 }
+
+// template is the JSON pointer from the object to its Pod.
+func (o *object) template() string { return strings.TrimPrefix(o.podPointer, o.at) }
 
 // flat appends the object, or the items of a List in its place.
 func (o *object) flat(list []*object) ([]*object, error) {

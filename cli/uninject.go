@@ -22,9 +22,9 @@ func (a *app) uninjectCommand() *cobra.Command {
 		Short: "Take out again what inject added",
 		Long: `Take out again what inject, or the webhook, added: all that the annotation
 pillion.dev/status lists. What an injected file was made from comes back byte for byte,
-but for lists and maps that were empty and a grace period of 30 seconds, the default,
-which are left out. Annotations that ask, also those that --with wrote, are the user's
-and stay.
+but for what the API server takes for the same: lists and maps that were empty, a grace
+period of 30 seconds, and requests of the Pod itself that its limits imply. Annotations
+that ask, also those that --with wrote, are the user's and stay.
 
 ` + inputHelp + "\n\n" + exitCodes,
 		RunE: func(_ *cobra.Command, args []string) error {

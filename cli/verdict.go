@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/pillion-dev/pillion/api/v1alpha1"
 	"github.com/pillion-dev/pillion/sidecars"
 )
 
@@ -33,7 +34,7 @@ type verdict struct {
 	object  *object
 	outcome outcome
 	detail  string
-	// troubles are the reasons of a refusal.
+	// troubles are the reasons of a refusal, or of why an object was left.
 	troubles []trouble
 	warnings []string
 }
@@ -59,14 +60,20 @@ func (t *trouble) String() string {
 	return s + t.text
 }
 
+// askPointer is where a Pod asks.
+var askPointer = "/metadata/annotations" + sidecars.FieldPointer("["+v1alpha1.AnnotationInject+"]")
+
 // locate turns an error of the core into a trouble: file, line and path are those of the object, or of its Namespace.
 func locate(e *field.Error, o *object, ns *namespace, set *optIn) trouble {
 	t := trouble{text: e.ErrorBody(), cause: e, object: o, path: o.podPrefix + e.Field}
-	t.pointer = strings.TrimPrefix(o.podPointer, o.at) + sidecars.FieldPointer(e.Field)
+	t.pointer = o.template() + sidecars.FieldPointer(e.Field)
 	if path, ok := strings.CutPrefix(e.Field, "namespace."); ok && ns.object != nil {
 		t.object, t.path, t.pointer = ns.object, path, sidecars.FieldPointer(path)
 	}
 	t.place = t.object.place(t.pointer)
+	if e.Type == field.ErrorTypeRequired && annotationOf(e.Field) != "" {
+		t.place = t.object.place(strings.TrimSuffix(t.pointer, sidecars.FieldPointer(e.Field)) + askPointer)
+	}
 	if flag := set.flagOf(e); flag != "" {
 		t.place = place{file: flag}
 	}
@@ -75,18 +82,19 @@ func locate(e *field.Error, o *object, ns *namespace, set *optIn) trouble {
 
 // unreadable turns an error of reading a Pod into a trouble: the core names the place as a JSON pointer.
 func unreadable(err error, o *object) trouble {
-	below := strings.TrimPrefix(o.podPointer, o.at)
+	below := o.template()
 	pointer, text, ok := strings.Cut(err.Error(), ": ")
 	if !ok || pointer != "" && pointer[0] != '/' {
-		return trouble{place: o.place(below), text: err.Error()}
+		return trouble{place: o.place(below), object: o, text: err.Error()}
 	}
+	path := strings.ReplaceAll(strings.TrimPrefix(pointer, "/"), "/", ".")
 	if key, is := strings.CutSuffix(text, " is not a string"); is {
 		key = strings.Trim(strings.TrimPrefix(key, "value of "), `"`)
 		pointer += sidecars.FieldPointer("[" + key + "]")
-		text = "Invalid value: want a string; put it in quotes"
+		path, text = path+"["+key+"]", "Invalid value: want a string; put it in quotes"
 	}
-	path := strings.ReplaceAll(strings.TrimPrefix(pointer, "/"), "/", ".")
-	return trouble{place: o.place(below + pointer), path: o.podPrefix + strings.ReplaceAll(path, "~1", "/"), text: text}
+	text = strings.NewReplacer("JSON { here", "a map here", "JSON [ here", "a list here", "JSON ", "a ").Replace(text)
+	return trouble{place: o.place(below + pointer), object: o, path: o.podPrefix + path, text: text}
 }
 
 // report writes verdicts to standard error, a line for each object and one for each trouble and warning.
@@ -94,7 +102,7 @@ type report struct {
 	out     io.Writer
 	verbose bool
 	quiet   bool
-	// done words what is done to an object: injected.
+	// did words what is done to an object: injected.
 	did string
 	// pods counts the objects with a Pod; changed those that were touched or are as asked; refused the refused.
 	pods, changed, refused int
@@ -146,11 +154,13 @@ func (r *report) end(nothing string) error {
 	return nil
 }
 
-// warningsOf words the warnings of a result.
+// warningsOf words the warnings of a result, but those that repeat its errors.
 func warningsOf(res *sidecars.Result) []string {
 	var out []string
 	for _, w := range res.Warnings {
-		out = append(out, w.Code+": "+w.Text)
+		if w.Code != sidecars.CodeIgnored {
+			out = append(out, w.Code+": "+w.Text)
+		}
 	}
 	return out
 }
@@ -162,4 +172,37 @@ func asTrouble(err error, o *object) trouble {
 		text = cause.Error()
 	}
 	return trouble{place: o.place(""), text: text}
+}
+
+// outcomeOf words an answer for the report.
+func outcomeOf(a *answer) (outcome, string) {
+	switch a.res.Outcome {
+	case sidecars.Injected:
+		return done, strings.Join(a.res.Sidecars, ", ")
+	case sidecars.Denied:
+		return refused, ""
+	case sidecars.Ignored:
+		return left, "left as it is: its request cannot be met and " + v1alpha1.AnnotationFailurePolicy + " is " + v1alpha1.FailurePolicyIgnore
+	case sidecars.Skipped:
+		return untouched, "skipped: " + reasonText(a.res.Reason)
+	}
+	if len(a.asked) > 0 {
+		return done, strings.Join(a.res.Sidecars, ", ") + " (there already; the annotations are new)"
+	}
+	return same, ""
+}
+
+// reasonText words the reason of a skip.
+func reasonText(r sidecars.Reason) string {
+	switch r {
+	case sidecars.NotRequested:
+		return "not requested"
+	case sidecars.OptedOut:
+		return `opted out by ` + v1alpha1.AnnotationInject + `: "false"`
+	case sidecars.HostNetworkDefault:
+		return "on the host network, and only its Namespace asks"
+	case sidecars.WindowsDefault:
+		return "for Windows, and only its Namespace asks"
+	}
+	return string(r)
 }

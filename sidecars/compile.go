@@ -20,6 +20,8 @@ type compiler struct {
 	used  map[int]bool
 	// list is the parameter whose items $(item) stands for, or -1.
 	list int
+	// holesOf gives for a sample text the text with holes that it was made of.
+	holesOf map[string]string
 }
 
 func (c *compiler) bad(at *field.Path, v any, why string) {
@@ -39,6 +41,9 @@ func (c *compiler) text(at *field.Path, s string, ctx context) template {
 			c.bad(at, s, "a dollar stands before $(…): write the hole alone")
 			continue
 		}
+		if ctx.dollars && inReference(s[:m[0]]) {
+			c.bad(at, s, "a parameter cannot stand inside a reference: its value would choose what is read")
+		}
 		if h := c.hole(at, s[m[2]:m[3]], ctx); h != nil {
 			t = append(t, part{hole: h})
 		}
@@ -47,6 +52,16 @@ func (c *compiler) text(at *field.Path, s string, ctx context) template {
 		t = append(t, ready(s[last:]))
 	}
 	return t
+}
+
+// inReference reports whether text ends within $(…) or ${…}.
+func inReference(text string) bool {
+	for open, end := range map[string]string{"$(": ")", "${": "}"} {
+		if i := strings.LastIndex(text, open); i >= 0 && !strings.Contains(text[i:], end) {
+			return true
+		}
+	}
+	return false
 }
 
 // hole compiles what stands in $(…).
@@ -131,15 +146,34 @@ func (c *compiler) when(at *field.Path, w v1alpha1.When) condition {
 		}
 		c.used[i] = true
 		c.entry.params[i].decides = true
-		for _, v := range w[name] {
-			if v == "*" || v == "" {
-				continue
-			}
-			if _, err := c.entry.params[i].parse(v); err != nil {
-				c.bad(at.Key(name), v, "can never hold: "+err.Error())
-			}
+		out = append(out, test{i, c.asked(at.Key(name), &c.entry.params[i], w[name])})
+	}
+	return out
+}
+
+// asked gives the values that a condition lists in the form in which a parameter has them.
+func (c *compiler) asked(at *field.Path, p *param, list []string) []string {
+	if p.pattern == anything {
+		return list
+	}
+	if len(list) == 0 {
+		c.bad(at, "", "can never hold: it lists no value")
+	}
+	out := slices.Clone(list)
+	for i, v := range list {
+		if v == "*" {
+			continue
 		}
-		out = append(out, test{i, w[name]})
+		got, err := p.parse(v)
+		switch {
+		case v == "" && err != nil && (p.decl.Required || p.decl.Default != nil):
+			c.bad(at, v, "can never hold: the parameter always has a value")
+		case v != "" && err != nil:
+			c.bad(at, v, "can never hold: "+err.Error())
+		case err == nil && v != "":
+			out[i] = got.text
+			p.asked = union(p.asked, []string{got.text})
+		}
 	}
 	return out
 }

@@ -34,7 +34,11 @@ func (p *plan) containerJSON(dst []byte, s *sidecar, c *container, mounts []Moun
 		dst = append(append(dst, `,"securityContext":`...), security...)
 	}
 	for i := range mounts {
-		dst = append(dst, map[bool]string{true: `,"volumeMounts":[`, false: `,`}[i == 0]...)
+		if i == 0 {
+			dst = append(dst, `,"volumeMounts":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
 		dst = mounts[i].json(dst)
 	}
 	if len(mounts) > 0 {
@@ -52,10 +56,11 @@ func (p *plan) mountsOf(s *sidecar, c *container) []Mount {
 			continue
 		}
 		v := slices.IndexFunc(s.entry.volumes, func(v volume) bool { return v.name == m.volume })
-		j := s.joined[v]
-		if j == nil {
+		j := &s.joined[v]
+		if j.volume == "" {
 			continue
 		}
+		p.checkMount(s, c, m)
 		sub := joinSubPath(j.subPath, m.subPath.text(s.values))
 		out = append(out, Mount{Name: j.volume, MountPath: m.mountPath.text(s.values), SubPath: sub, ReadOnly: m.readOnly})
 	}

@@ -15,6 +15,8 @@ import (
 const (
 	keyWhen = "$when"
 	keyEach = "$each"
+	// keyItem stands for the item itself, where it is no map.
+	keyItem = "$item"
 )
 
 // node is a member of a map or an item of a list, with its condition.
@@ -67,11 +69,24 @@ func (c *compiler) node(at *field.Path, key string, v any) node {
 		if key != "" {
 			c.bad(at.Child(keyEach), ref, "only an item of a list can be repeated")
 		}
-		if only, ok := m["$item"]; ok {
-			n.v = only
-		}
+	}
+	if only, ok := m[keyItem]; ok {
+		c.onlyItem(at, m)
+		n.v = only
 	}
 	return n
+}
+
+// onlyItem checks that $item, which stands for the whole item, stands with $each and nothing else.
+func (c *compiler) onlyItem(at *field.Path, m map[string]any) {
+	if _, repeated := m[keyEach]; !repeated {
+		c.errs = append(c.errs, field.Required(at.Child(keyEach), "$item goes with $each"))
+	}
+	for _, k := range sortedKeys(m) {
+		if k != keyItem && k != keyEach && k != keyWhen {
+			c.bad(at.Child(k), k, "would be lost: $item is the whole item")
+		}
+	}
 }
 
 func (c *compiler) whenOf(at *field.Path, v any) v1alpha1.When {
@@ -103,31 +118,31 @@ func (c *compiler) collection(nodes []node, g group, emit func(n *node) template
 		g.children = append(g.children, child{nodes[i].when, nodes[i].each, c.body(&nodes[i], emit)})
 	}
 	if len(nodes) == 0 {
-		return template{{bytes: g.empty}}
+		return template{ready(g.empty)}
 	}
 	if slices.ContainsFunc(nodes, func(n node) bool { return !n.always() }) {
 		return template{{group: &g}}
 	}
-	t := template{{bytes: g.open}}
+	t := template{ready(g.open)}
 	for i := range g.children {
 		if i > 0 {
-			t = append(t, part{bytes: g.sep})
+			t = append(t, ready(g.sep))
 		}
 		t = append(t, g.children[i].body...)
 	}
-	return append(t, part{bytes: g.close})
+	return append(t, ready(g.close))
 }
 
 // json emits compact JSON; for parts of a Pod the context changes with the key.
 func (c *compiler) json(at *field.Path, v any, ctx context) template {
 	switch v := v.(type) {
 	case map[string]any:
-		g := group{open: []byte("{"), sep: []byte(","), close: []byte("}"), empty: []byte("{}")}
+		g := group{open: "{", sep: ",", close: "}", empty: "{}"}
 		return c.collection(c.members(at, v), g, func(n *node) template {
 			return append(template{ready(jsonText(n.key) + ":")}, c.json(n.at, n.v, ctx.below(n.key))...)
 		})
 	case []any:
-		g := group{open: []byte("["), sep: []byte(","), close: []byte("]"), empty: []byte("[]")}
+		g := group{open: "[", sep: ",", close: "]", empty: "[]"}
 		return c.collection(c.items(at, v), g, func(n *node) template { return c.json(n.at, n.v, ctx) })
 	}
 	return c.scalar(at, v, ctx)
@@ -140,12 +155,14 @@ func (c *compiler) scalar(at *field.Path, v any, ctx context) template {
 		return template{ready(jsonText(v))}
 	}
 	if ctx.numbers && c.wholeHole(s) {
-		return c.text(at, s, context{fixed: ctx.fixed})
+		t := c.text(at, s, context{fixed: ctx.fixed})
+		t.holes(func(h *hole) { h.number, h.at = true, at })
+		return t
 	}
 	t := template{ready(`"`)}
 	for _, p := range c.text(at, s, ctx) {
 		if p.hole == nil {
-			p = part{bytes: escapedBytes(p.bytes)}
+			p = ready(escapeJSON(p.text))
 		}
 		t = append(t, p)
 	}
@@ -164,10 +181,10 @@ func jsonText(v any) string {
 func (c *compiler) yaml(n *node, indent string, ctx context) template {
 	switch v := n.v.(type) {
 	case map[string]any:
-		g := group{open: []byte("\n"), empty: []byte(" {}\n")}
+		g := group{open: "\n", empty: " {}\n"}
 		return c.collection(c.members(n.at, v), g, c.yamlMember(indent, ctx))
 	case []any:
-		g := group{open: []byte("\n"), empty: []byte(" []\n")}
+		g := group{open: "\n", empty: " []\n"}
 		return c.collection(c.items(n.at, v), g, func(n *node) template {
 			return append(template{ready(indent + "-")}, c.yaml(n, indent+"  ", ctx)...)
 		})
@@ -223,10 +240,18 @@ func (c *compiler) toml(nodes []node, path string, ctx context) template {
 }
 
 func (c *compiler) tomlLine(n *node, ctx context) template {
-	if n.v == nil {
-		c.bad(n.at, nil, "TOML has no null")
-	}
+	c.noNull(n.at, n.v)
 	return append(append(template{ready(tomlKey(n.key) + " = ")}, c.json(n.at, n.v, ctx)...), ready("\n"))
+}
+
+func (c *compiler) noNull(at *field.Path, v any) {
+	list, _ := v.([]any)
+	for i := range list {
+		c.noNull(at.Index(i), list[i])
+	}
+	if v == nil {
+		c.errs = append(c.errs, field.Required(at, "TOML has no null"))
+	}
 }
 
 func (c *compiler) tomlTables(n *node, list []any, name string, ctx context) template {
@@ -244,7 +269,7 @@ func (c *compiler) tomlTables(n *node, list []any, name string, ctx context) tem
 func anyTable(list []any) bool {
 	return slices.ContainsFunc(list, func(v any) bool {
 		m, ok := v.(map[string]any)
-		_, repeatsScalar := m["$item"]
+		_, repeatsScalar := m[keyItem]
 		return ok && !repeatsScalar
 	})
 }

@@ -33,7 +33,7 @@ func (c *compiler) data(at *field.Path, f *v1alpha1.File, ctx context) template 
 	nodes := c.members(at, tree)
 	switch f.Format {
 	case v1alpha1.FormatYAML:
-		return c.collection(nodes, group{empty: []byte("{}\n")}, c.yamlMember("", ctx))
+		return c.collection(nodes, group{empty: "{}\n"}, c.yamlMember("", ctx))
 	case v1alpha1.FormatTOML:
 		return c.toml(nodes, "", ctx)
 	}

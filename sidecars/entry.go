@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/pod-security-admission/api"
@@ -35,6 +36,11 @@ type Entry struct {
 	env        []appEnv
 	runAsOf    template
 	selector   labels.Selector
+
+	// filesName is the name of the volume that shows the files.
+	filesName string
+	// size is the length in bytes of all ready text, which is about what a Pod gets.
+	size int
 }
 
 // container is a compiled container of an entry.
@@ -114,7 +120,7 @@ type appEnv struct {
 }
 
 // filesVolume is the name of the volume that shows an entry's files.
-func (e *Entry) filesVolume() string { return e.Name + "-files" }
+func (e *Entry) filesVolume() string { return e.filesName }
 
 func (e *Entry) param(name string) int {
 	return slices.IndexFunc(e.params, func(p param) bool { return p.name == name })
@@ -143,7 +149,7 @@ const originUnused = "unused"
 
 // Compile checks a catalog entry's spec and makes it ready to inject. The errors have field paths in the document.
 func Compile(name string, spec *v1alpha1.SidecarSpec) (*Entry, field.ErrorList) {
-	e := &Entry{Name: name, Revision: revision(spec), Spec: spec}
+	e := &Entry{Name: name, Revision: revision(spec), Spec: spec, filesName: name + "-files"}
 	c := &compiler{entry: e, used: map[int]bool{}, list: -1}
 	at := field.NewPath("spec")
 	c.entryName(field.NewPath("metadata", "name"), name)
@@ -162,8 +168,26 @@ func Compile(name string, spec *v1alpha1.SidecarSpec) (*Entry, field.ErrorList) 
 	if len(c.errs) > 0 {
 		return nil, sortErrors(c.errs)
 	}
+	e.prepare()
 	c.grade()
 	return e, nil
+}
+
+// prepare computes what every Pod would otherwise compute again.
+func (e *Entry) prepare() {
+	for i := range e.params {
+		e.params[i].key = v1alpha1.Prefix + e.Name + "." + e.params[i].name
+	}
+	for i := range e.containers {
+		c := &e.containers[i]
+		e.size += c.head.size() + c.resources.size() + len(c.securityJSON)
+	}
+	for i := range e.volumes {
+		e.size += e.volumes[i].body.size()
+	}
+	for i := range e.files {
+		e.size += e.files[i].content.size()
+	}
 }
 
 func revision(spec *v1alpha1.SidecarSpec) string {
@@ -189,19 +213,26 @@ func (c *compiler) rest(at *field.Path) {
 	default:
 		c.errs = append(c.errs, field.NotSupported(at.Child("hostNetwork"), s.HostNetwork, []string{"refused", "allowed"}))
 	}
-	for _, other := range slices.Concat(s.Order.After, s.Order.ConflictsWith) {
-		if other == c.entry.Name {
-			c.bad(at.Child("order"), other, "an entry cannot be ordered against itself")
+	for name, list := range map[string][]string{"after": s.Order.After, "conflictsWith": s.Order.ConflictsWith} {
+		if i := slices.Index(list, c.entry.Name); i >= 0 {
+			c.bad(at.Child("order", name).Index(i), c.entry.Name, "an entry cannot be ordered against itself")
 		}
 	}
 	c.entry.selector = labels.Everything()
 	if s.NamespaceSelector != nil {
-		sel, err := metav1.LabelSelectorAsSelector(s.NamespaceSelector)
-		if err != nil {
-			c.bad(at.Child("namespaceSelector"), s.NamespaceSelector, err.Error())
-			return
-		}
+		c.selector(at.Child("namespaceSelector"), s.NamespaceSelector)
+	}
+}
+
+func (c *compiler) selector(at *field.Path, s *metav1.LabelSelector) {
+	errs := validation.ValidateLabelSelector(s, validation.LabelSelectorValidationOptions{}, at)
+	c.errs = append(c.errs, errs...)
+	sel, err := metav1.LabelSelectorAsSelector(s)
+	if err == nil {
 		c.entry.selector = sel
+	}
+	if err != nil && len(errs) == 0 {
+		c.bad(at, "", err.Error())
 	}
 }
 

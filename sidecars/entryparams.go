@@ -1,7 +1,9 @@
 package sidecars
 
 import (
+	"errors"
 	"regexp"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -36,12 +38,14 @@ func (c *compiler) parameter(at *field.Path, name string, d *v1alpha1.Parameter)
 		return p
 	}
 	c.bounds(at, &p)
+	c.enum(at.Child("enum"), &p)
 	if d.Type == v1alpha1.TypeList {
+		c.ofItems(at, d)
 		c.listItems(at.Child("items"), &p)
 	} else if d.Items != nil {
 		c.bad(at.Child("items"), d.Type, "only a list has items")
 	}
-	p.lineSafe = p.typ != v1alpha1.TypeList && provedLineSafe(d)
+	p.lineSafe = p.typ != v1alpha1.TypeList && provedLineSafe(d) || p.pattern == anything
 	if d.Required && d.Default != nil {
 		c.bad(at.Child("default"), d.Default.Text, "a required parameter has no default")
 	}
@@ -60,7 +64,7 @@ func (c *compiler) declared(at *field.Path, p *param, v *v1alpha1.Value) value {
 	}
 	isList := p.typ == v1alpha1.TypeList
 	if isList != (v.List != nil) {
-		c.bad(at, v.Text, map[bool]string{true: "want a list", false: "want a scalar"}[isList])
+		c.bad(at, v.Text+strings.Join(v.List, ","), map[bool]string{true: "want a list", false: "want a scalar"}[isList])
 		return value{}
 	}
 	if isList && p.decl.Items == nil {
@@ -85,6 +89,7 @@ func (c *compiler) bounds(at *field.Path, p *param) {
 		re, err := regexp.Compile(d.Pattern)
 		if err != nil {
 			c.bad(at.Child("pattern"), d.Pattern, err.Error())
+			p.pattern = anything
 		} else {
 			p.pattern = regexp.MustCompile(`\A(?:` + re.String() + `)\z`)
 		}
@@ -114,6 +119,37 @@ func (c *compiler) bounds(at *field.Path, p *param) {
 	}
 }
 
+// enum checks that each value can be given, and in the form in which it is compared.
+func (c *compiler) enum(at *field.Path, p *param) {
+	for i, v := range p.decl.Enum {
+		if p.typ == v1alpha1.TypeList {
+			break
+		}
+		got, err := checkType(p, v)
+		if err == nil && got != v {
+			err = errors.New("is written " + got)
+		}
+		if err == nil {
+			_, err = p.scalar(v)
+		}
+		if err != nil {
+			c.bad(at.Index(i), v, err.Error())
+		}
+		if slices.Contains(p.decl.Enum[:i], v) {
+			c.errs = append(c.errs, field.Duplicate(at.Index(i), v))
+		}
+	}
+}
+
+// ofItems finds bounds of a list that are those of its items.
+func (c *compiler) ofItems(at *field.Path, d *v1alpha1.Parameter) {
+	for name, set := range map[string]bool{"pattern": d.Pattern != "", "enum": d.Enum != nil, "maxLength": d.MaxLength != 0, "schemes": d.Schemes != nil} {
+		if set {
+			c.bad(at.Child(name), name, "belongs to the items")
+		}
+	}
+}
+
 func (c *compiler) listItems(at *field.Path, p *param) {
 	it := p.decl.Items
 	if it == nil {
@@ -134,6 +170,9 @@ func (c *compiler) listItems(at *field.Path, p *param) {
 		return
 	}
 	for _, name := range sortedKeys(it.Fields) {
+		if why := labelProblem(name, maxName); why != "" {
+			c.bad(at.Child("fields").Key(name), name, why)
+		}
 		decl := it.Fields[name]
 		p.fields = append(p.fields, c.parameter(at.Child("fields").Key(name), name, &decl))
 	}

@@ -40,6 +40,7 @@ func (c *compiler) volumes(at *field.Path) {
 			c.errs = append(c.errs, field.Duplicate(here.Child("name"), v.Name))
 		}
 		body := c.object(here, v.Name, v.Body)
+		c.kubernetes(here, v.Body, newVolume)
 		out := volume{name: v.Name, when: c.when(here.Child("when"), v.When), body: append(body, ready("}")).joined()}
 		out.evictable = c.emptyDir(here.Child("emptyDir"), v.Body["emptyDir"])
 		if v.Share != nil && v.Body["emptyDir"] == nil {
@@ -62,8 +63,7 @@ func (c *compiler) emptyDir(at *field.Path, raw json.RawMessage) bool {
 		SizeLimit any
 	}
 	if err := json.Unmarshal(raw, &dir); err != nil {
-		c.bad(at, string(raw), "want an object")
-		return false
+		return false // kubernetes says what is wrong
 	}
 	if dir.SizeLimit == nil {
 		c.errs = append(c.errs, field.Required(at.Child("sizeLimit"), "an emptyDir without a limit can fill the node"))
@@ -74,9 +74,7 @@ func (c *compiler) emptyDir(at *field.Path, raw json.RawMessage) bool {
 func (c *compiler) share(at *field.Path, s *v1alpha1.Share) share {
 	out := share{sidecars: s.Sidecars, readOnly: s.ReadOnly, when: c.when(at.Child("when"), s.When)}
 	out.mountPath = c.text(at.Child("mountPath"), s.MountPath, context{})
-	if s.MountPath == "" {
-		c.errs = append(c.errs, field.Required(at.Child("mountPath"), "a share needs a path"))
-	}
+	c.literalPath(at.Child("mountPath"), s.MountPath)
 	if len(s.Containers) == 0 && len(s.Sidecars) == 0 {
 		c.errs = append(c.errs, field.Required(at, "a share names containers or sidecars"))
 	}
@@ -142,7 +140,7 @@ func (c *compiler) containers(at *field.Path) {
 			here := at.Child(list.name).Index(i)
 			c.partName(here.Child("name"), ctr.Name, first)
 			if first && ctr.When != nil {
-				c.bad(here.Child("when"), ctr.Name, "the first container has no condition")
+				c.errs = append(c.errs, field.Forbidden(here.Child("when"), "the first container has no condition"))
 			}
 			if slices.ContainsFunc(c.entry.containers, func(o container) bool { return o.name == ctr.Name }) {
 				c.errs = append(c.errs, field.Duplicate(here.Child("name"), ctr.Name))
@@ -158,7 +156,7 @@ func (c *compiler) container(at *field.Path, ctr *v1alpha1.Container, toCompleti
 	out := container{name: ctr.Name, place: ctr.Placement, toCompletion: toCompletion, when: c.when(at.Child("when"), ctr.When)}
 	c.placement(at.Child("placement"), &out)
 	if _, ok := ctr.Body[memberRestart]; ok {
-		c.bad(at.Child(memberRestart), ctr.Name, "is set by the placement")
+		c.errs = append(c.errs, field.Forbidden(at.Child(memberRestart), "is set by the placement"))
 	}
 	body := maps.Clone(ctr.Body)
 	for _, k := range []string{memberResources, memberSecurity, memberMounts, memberRestart} {
@@ -179,6 +177,7 @@ func (c *compiler) container(at *field.Path, ctr *v1alpha1.Container, toCompleti
 	if ctr.Body["image"] == nil {
 		c.errs = append(c.errs, field.Required(at.Child("image"), "a container needs an image"))
 	}
+	c.kubernetes(at, ctr.Body, newContainer)
 	return out
 }
 
@@ -207,8 +206,7 @@ func (c *compiler) placement(at *field.Path, ctr *container) {
 func (c *compiler) resources(at *field.Path, raw json.RawMessage, out *container) {
 	var r struct{ Limits map[string]json.RawMessage }
 	if raw != nil && json.Unmarshal(raw, &r) != nil {
-		c.bad(at, string(raw), "want requests and limits")
-		return
+		return // kubernetes says what is wrong
 	}
 	for _, k := range []string{"cpu", "memory"} {
 		if r.Limits[k] == nil {
@@ -233,10 +231,10 @@ func (c *compiler) security(at *field.Path, raw json.RawMessage, out *container)
 	}
 	if holePattern.Match(raw) {
 		c.bad(at, "$(…)", "no parameter may stand in a securityContext")
+		return
 	}
 	if err := strictDecode(raw, &out.security); err != nil {
-		c.bad(at, string(raw), err.Error())
-		return
+		return // kubernetes says what is wrong
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
@@ -249,34 +247,70 @@ func (c *compiler) mounts(at *field.Path, raw json.RawMessage, out *container) {
 	if raw == nil {
 		return
 	}
-	var list []struct {
-		Name      string        `json:"name"`
-		MountPath string        `json:"mountPath"`
-		SubPath   string        `json:"subPath"`
-		ReadOnly  bool          `json:"readOnly"`
-		When      v1alpha1.When `json:"$when"`
+	list, ok := c.tree(at, raw).([]any)
+	if !ok {
+		return // kubernetes says what is wrong
 	}
-	if err := strictDecode(raw, &list); err != nil {
-		c.bad(at, string(raw), err.Error()+"; a mount has name, mountPath, subPath, readOnly and $when")
+	for i, v := range list {
+		here := at.Index(i)
+		left, ok, errs := mountShape().check(here, v)
+		c.errs = append(c.errs, errs...)
+		if m, _ := left.(map[string]any); ok && len(errs) == 0 {
+			c.mount(here, m, out)
+		}
+	}
+}
+
+// mountShape is what a mount in an entry may say: no more than can be joined to another volume.
+func mountShape() *shape {
+	return anObject(map[string]*shape{
+		"name": aText(), "mountPath": aText(), "subPath": aText(), "readOnly": aBool(), keyWhen: mapOf(aScalar().either(listOf(aScalar())))})
+}
+
+func (c *compiler) mount(at *field.Path, m map[string]any, out *container) {
+	name, _ := m["name"].(string)
+	mountPath, _ := m["mountPath"].(string)
+	subPath, _ := m["subPath"].(string)
+	readOnly, _ := m["readOnly"].(bool)
+	var when condition
+	if w, ok := m[keyWhen]; ok {
+		when = c.when(at.Child(keyWhen), c.whenOf(at.Child(keyWhen), w))
+	}
+	v := slices.IndexFunc(c.entry.volumes, func(v volume) bool { return v.name == name })
+	if v < 0 {
+		c.errs = append(c.errs, field.NotSupported(at.Child("name"), name, c.volumeNames()))
 		return
 	}
-	for i, m := range list {
-		here := at.Index(i)
-		v := slices.IndexFunc(c.entry.volumes, func(v volume) bool { return v.name == m.Name })
-		if v < 0 {
-			c.errs = append(c.errs, field.NotFound(here.Child("name"), m.Name))
-			continue
-		}
-		c.entry.volumes[v].written = c.entry.volumes[v].written || !m.ReadOnly
-		if m.MountPath == "" {
-			c.errs = append(c.errs, field.Required(here.Child("mountPath"), "a mount needs a path"))
-		}
-		out.mounts = append(out.mounts, mount{
-			volume: m.Name, readOnly: m.ReadOnly, when: c.when(here.Child(keyWhen), m.When),
-			mountPath: c.text(here.Child("mountPath"), m.MountPath, context{}),
-			subPath:   c.text(here.Child("subPath"), m.SubPath, context{}),
-		})
+	c.entry.volumes[v].written = c.entry.volumes[v].written || !readOnly
+	c.literalPath(at.Child("mountPath"), mountPath)
+	out.mounts = append(out.mounts, mount{
+		volume: name, readOnly: readOnly, when: when,
+		mountPath: c.text(at.Child("mountPath"), mountPath, context{}),
+		subPath:   c.text(at.Child("subPath"), subPath, context{}),
+	})
+}
+
+// literalPath checks a path to mount at that no parameter makes.
+func (c *compiler) literalPath(at *field.Path, s string) {
+	switch {
+	case s == "":
+		c.errs = append(c.errs, field.Required(at, "where it is mounted"))
+	case !holePattern.MatchString(s) && !mountable(s):
+		c.bad(at, s, "want a clean absolute path without a colon")
 	}
+}
+
+// mountable reports whether a volume can be mounted at a path.
+func mountable(at string) bool {
+	return path.IsAbs(at) && path.Clean(at) == at && at != "/" && !strings.Contains(at, ":")
+}
+
+func (c *compiler) volumeNames() []string {
+	names := make([]string, len(c.entry.volumes))
+	for i := range c.entry.volumes {
+		names[i] = c.entry.volumes[i].name
+	}
+	return names
 }
 
 func (c *compiler) ports(at *field.Path, raw json.RawMessage, out *container) {

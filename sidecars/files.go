@@ -2,7 +2,8 @@ package sidecars
 
 import (
 	"slices"
-	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Rule: a config file is carried by the Pod itself, as an annotation that a downwardAPI volume shows to the entry's
@@ -60,8 +61,9 @@ func (s *sidecar) fileMounts(c *container) []Mount {
 
 // jsonString appends s as a JSON string.
 func jsonString(dst []byte, s string) []byte {
-	if isASCII(s) && !strings.ContainsAny(s, `"\`) {
-		return append(append(append(dst, '"'), s...), '"')
+	out, err := jsontext.AppendQuote(dst, s)
+	if err != nil { // not UTF-8, which no value is
+		return append(append(append(dst, '"'), escapeJSON(s)...), '"')
 	}
-	return append(append(append(dst, '"'), escapeJSON(s)...), '"')
+	return out
 }

@@ -338,7 +338,7 @@ func eachPair(t *testing.T, entry string, check func(t *testing.T, set map[strin
 					delete(set, name)
 				}
 			}
-			pod := injected(t, catalog, entry, set)
+			pod := injectedPod(t, catalog, entry, set)
 			if t.Failed() {
 				return
 			}
@@ -439,7 +439,7 @@ func pairs(values [][]string) [][]int {
 }
 
 // injected asks for an entry with parameters on a Pod of one container, app, and gives the Pod as it is admitted.
-func injected(t *testing.T, catalog *sidecars.Catalog, entry string, set map[string]string) *corev1.Pod {
+func injectedPod(t *testing.T, catalog *sidecars.Catalog, entry string, set map[string]string) *corev1.Pod {
 	t.Helper()
 	annotations := map[string]string{v1alpha1.AnnotationInject: entry}
 	for name, v := range set {

@@ -30,7 +30,7 @@ func (ctx context) below(key string) context {
 	parent := ctx.key
 	ctx.key = key
 	switch key {
-	case "securityContext", "lifecycle", "hostPort", "hostIP":
+	case "securityContext", "lifecycle", "hostPort", "hostIP", "hostPath":
 		ctx.fixed = "no parameter may stand in " + key
 	case "name":
 		if !slices.Contains(referrers, parent) {

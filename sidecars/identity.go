@@ -83,9 +83,12 @@ func sameStrings(a, b []byte) bool {
 
 // readStatus reads the status annotation; one that is absent, malformed or of another version is the zero value.
 func readStatus(pod *Pod) v1alpha1.Status {
-	var st v1alpha1.Status
 	text, ok := pod.Metadata.Annotations.Ours[v1alpha1.AnnotationStatus]
-	if !ok || json.Unmarshal([]byte(text), &st) != nil || st.Version != v1alpha1.StatusVersion {
+	if !ok {
+		return v1alpha1.Status{}
+	}
+	var st v1alpha1.Status
+	if json.Unmarshal([]byte(text), &st) != nil || st.Version != v1alpha1.StatusVersion {
 		return v1alpha1.Status{}
 	}
 	return st

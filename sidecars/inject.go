@@ -11,6 +11,7 @@ import (
 func Inject(c *Catalog, pod *Pod, ns *Namespace) *Result {
 	req := newRequest(pod, ns)
 	if why := req.skip(); why != ReasonNone {
+		req.warnOfKeys(nil)
 		return &Result{Outcome: Skipped, Reason: why, Warnings: req.warnings}
 	}
 	req.read(c)

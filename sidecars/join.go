@@ -30,8 +30,8 @@ func (p *plan) joinVolumes() {
 
 // joinVolume looks at every path of a volume before it mounts anything, as all of them are to show one volume.
 func (p *plan) joinVolume(s *sidecar, i int, v *volume) {
-	j := &joint{volume: v.name, own: true}
-	s.joined[i] = j
+	j := &s.joined[i]
+	*j = joint{volume: v.name, own: true}
 	var found foundJoint
 	paths := make([]string, len(v.shares))
 	for k := range v.shares {
@@ -56,7 +56,7 @@ func (p *plan) joinVolume(s *sidecar, i int, v *volume) {
 }
 
 func (p *plan) validMountPath(s *sidecar, sh *share, at string) bool {
-	if path.IsAbs(at) && path.Clean(at) == at && at != "/" && !strings.Contains(at, ":") {
+	if mountable(at) {
 		return true
 	}
 	p.fail(BadParameter, field.Invalid(p.settingPath(s, sh.mountPath), quotedIfLong(at), "sidecar "+s.entry.Name+" cannot share a volume at this path: want a clean absolute path without a colon"))
@@ -136,20 +136,14 @@ func (p *plan) cannotJoin(v *volume, m *Mount) string {
 func (p *plan) mountCovering(c containerPlace, at string) (*Mount, int) {
 	var best *Mount
 	index := -1
-	consider := func(m *Mount, i int) {
-		if dir := m.dir(); dir != at && !strings.HasPrefix(at, strings.TrimSuffix(dir, "/")+"/") {
-			return
-		}
-		if best == nil || len(m.dir()) > len(best.dir()) {
+	for i := range c.ctr.VolumeMounts {
+		if m := &c.ctr.VolumeMounts[i]; m.coversNearer(at, best) {
 			best, index = m, i
 		}
 	}
-	for i := range c.ctr.VolumeMounts {
-		consider(&c.ctr.VolumeMounts[i], i)
-	}
 	for i := range p.mounts {
-		if p.mounts[i].to.ctr == c.ctr {
-			consider(&p.mounts[i].Mount, -1)
+		if m := &p.mounts[i]; m.to.ctr == c.ctr && m.coversNearer(at, best) {
+			best, index = &m.Mount, -1
 		}
 	}
 	return best, index
@@ -167,17 +161,19 @@ func (p *plan) mountIntoApp(s *sidecar, sh *share, j *joint, at string) {
 	p.checkTargets(s, &sh.containers)
 }
 
-// checkTargets refuses a name, not a glob, that no container of the app has.
+// checkTargets refuses a name that no container of the app has, and a glob that the Pod itself gives and that none matches.
 func (p *plan) checkTargets(s *sidecar, t *targets) {
 	if t.param < 0 {
 		return
 	}
 	for _, it := range s.values[t.param].items {
-		if strings.ContainsAny(it.text, "*?[") {
+		_, malformed := path.Match(it.text, "")
+		glob := strings.ContainsAny(it.text, "*?[")
+		if it.text == "*" || glob && malformed == nil && s.values[t.param].from != FromPod {
 			continue
 		}
 		names := p.appNames()
-		if slices.Contains(names, it.text) {
+		if slices.ContainsFunc(names, func(n string) bool { return n == it.text || globMatches(it.text, n) }) {
 			continue
 		}
 		key := s.entry.params[t.param].name
@@ -205,6 +201,16 @@ func (p *plan) mountIntoSidecars(s *sidecar, sh *share, j *joint, at string) {
 			}
 		}
 	}
+}
+
+// coversNearer reports whether the mount is at a path, or at a parent of it nearer than that of another mount.
+func (m *Mount) coversNearer(at string, other *Mount) bool {
+	dir := m.dir()
+	rest, below := strings.CutPrefix(at, dir)
+	if !below || rest != "" && rest[0] != '/' && dir != "/" {
+		return false
+	}
+	return other == nil || len(dir) > len(other.dir())
 }
 
 // dir is the directory that a mount covers: the kubelet takes mount paths that are not clean, or not absolute, as well.

@@ -24,11 +24,10 @@ func (r *request) warnOfKeys(c *Catalog) {
 			continue
 		}
 		sidecar, parameter, dotted := strings.Cut(rest, ".")
-		if !dotted {
+		if !dotted && len(r.warnings) < mostKeys {
 			r.warn(CodeUnknownKey, "unknown annotation %s%s", quotedIfLong(key), hint(rest, knownKeys()[:2], "valid are"))
-			continue
 		}
-		if c != nil {
+		if dotted && c != nil {
 			r.parameterKey(c, key, sidecar, parameter)
 		}
 	}
@@ -36,6 +35,10 @@ func (r *request) warnOfKeys(c *Catalog) {
 		r.warnOfDefaults(e)
 	}
 }
+
+// mostKeys is how many keys are told of, of those that bring a warning and of those that are an error: a tenant may write
+// thousands.
+const mostKeys = 16
 
 func (r *request) warnOfDefaults(e *Entry) {
 	var unknown []string
@@ -55,10 +58,12 @@ func (r *request) warnOfDefaults(e *Entry) {
 
 func (r *request) parameterKey(c *Catalog, key, sidecar, parameter string) {
 	e := c.Entry(sidecar)
+	asked := slices.Contains(r.names, sidecar)
 	switch {
+	case !asked && len(r.warnings) >= mostKeys || asked && len(r.errs) >= mostKeys:
 	case e == nil:
 		r.warn(CodeUnknownKey, "%s: no sidecar %s%s", quotedIfLong(key), quoted(sidecar), hint(sidecar, c.Names(), "the catalog has"))
-	case !slices.Contains(r.names, sidecar):
+	case !asked:
 		r.warn(CodeUnusedKey, "%s has no effect: the Pod does not ask for %s", quotedIfLong(key), sidecar)
 	case e.param(parameter) < 0:
 		why := "sidecar " + sidecar + " has no such parameter" + hint(parameter, e.paramNames(), "it has")

@@ -2,6 +2,7 @@ package sidecars
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -56,19 +57,32 @@ func duplicate(at *field.Path, v any, of string) *field.Error {
 
 // checkNamesAmongUs finds parts of two entries that have one name, such as those of entries a and a-b.
 func (p *plan) checkNamesAmongUs() {
-	owner := map[string]string{}
-	check := func(kind, name, entry string) {
-		if other, ok := owner[kind+name]; ok && other != entry {
-			p.fail(Conflict, duplicate(p.req.injectPath(), name, "sidecars "+other+" and "+entry+" both have a "+kind+" of this name"))
+	for i, s := range p.sidecars {
+		for _, other := range p.sidecars[:i] {
+			if len(s.entry.Name) != len(other.entry.Name) && sharePrefix(s.entry.Name, other.entry.Name) {
+				p.checkNamesOf(other, s)
+			}
 		}
-		owner[kind+name] = entry
 	}
-	for _, s := range p.sidecars {
-		for i := range s.entry.containers {
-			check("container", s.entry.containers[i].name, s.entry.Name)
+}
+
+// sharePrefix reports whether one of two names starts with the other, without which no parts can have one name.
+func sharePrefix(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }
+
+func (p *plan) checkNamesOf(a, b *sidecar) {
+	both := func(kind, name string) {
+		p.fail(Conflict, duplicate(p.req.injectPath(), name, "sidecars "+a.entry.Name+" and "+b.entry.Name+" both have a "+kind+" of this name"))
+	}
+	for i := range b.entry.containers {
+		name := b.entry.containers[i].name
+		if slices.ContainsFunc(a.entry.containers, func(c container) bool { return c.name == name }) {
+			both("container", name)
 		}
-		for i := range s.entry.volumes {
-			check("volume", s.entry.volumes[i].name, s.entry.Name)
+	}
+	for i := range b.entry.volumes {
+		name := b.entry.volumes[i].name
+		if slices.ContainsFunc(a.entry.volumes, func(v volume) bool { return v.name == name }) {
+			both("volume", name)
 		}
 	}
 }

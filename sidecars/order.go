@@ -13,11 +13,13 @@ import (
 // Golden: order-declared, order-after, order-after-absent, conflicts-with.
 func (r *request) sort(c *Catalog) {
 	var sorted []*Entry
+	begun := map[*Entry]bool{} // entries that wait for one another, in a catalog that was not loaded, end here
 	var place func(e *Entry)
 	place = func(e *Entry) {
-		if slices.Contains(sorted, e) {
+		if begun[e] {
 			return
 		}
+		begun[e] = true
 		for _, name := range e.Spec.Order.After {
 			if other := c.Entry(name); other != nil && slices.Contains(r.entries, other) {
 				place(other)

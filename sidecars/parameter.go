@@ -2,7 +2,6 @@ package sidecars
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,7 +25,9 @@ const (
 
 // param is a compiled parameter: what a value must look like and what it is when none is given.
 type param struct {
-	name     string
+	name string
+	// key is the annotation that sets it; empty for an item's.
+	key      string
 	typ      v1alpha1.ParameterType
 	decl     *v1alpha1.Parameter
 	pattern  *regexp.Regexp
@@ -38,8 +39,9 @@ type param struct {
 	fallback value
 	// lineSafe says that no value holds white space, quotes or any of \ # $ { }.
 	lineSafe bool
-	// decides says that a condition asks for it.
+	// decides says that a condition asks for it; asked are the values that it asks for.
 	decides bool
+	asked   []string
 }
 
 // value is a checked value. The text of integers and booleans is canonical, so that it can stand as a JSON number.
@@ -47,6 +49,8 @@ type value struct {
 	text  string
 	items []item
 	from  Source
+	// any meets every condition.
+	any bool
 }
 
 // item is one item of a list: its text, or its fields in the order of param.fields.
@@ -250,4 +254,11 @@ func quoted(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -25,7 +25,7 @@ func (p *plan) patch() []jsonpatch.Operation {
 	if p.gracePeriod != nil {
 		w.add("/spec/terminationGracePeriodSeconds", strconv.AppendInt(nil, *p.gracePeriod, 10))
 	}
-	w.members("/spec/resources/requests", p.pod.Spec.Resources != nil && p.pod.Spec.Resources.Requests.present, p.requests)
+	w.members("/spec/resources/requests", p.pod.Spec.Resources.Requests.present, p.requests)
 	w.volumes()
 	p.pod.all(func(c containerPlace) {
 		w.mounts(c)
@@ -88,7 +88,11 @@ func (w *patchWriter) list(path string, present bool, before int, items [][]byte
 	switch {
 	case len(items) == 0:
 	case !present:
-		dst := []byte{'['}
+		size := len("[]") + len(items)
+		for _, it := range items {
+			size += len(it)
+		}
+		dst := append(make([]byte, 0, size), '[')
 		for i, it := range items {
 			if i > 0 {
 				dst = append(dst, ',')
@@ -98,11 +102,11 @@ func (w *patchWriter) list(path string, present bool, before int, items [][]byte
 		w.add(path, append(dst, ']'))
 	default:
 		for i, it := range items {
-			at := path + "/-"
+			at := "-"
 			if before >= 0 {
-				at = path + "/" + strconv.Itoa(before+i)
+				at = strconv.Itoa(before + i)
 			}
-			w.add(at, it)
+			w.add(path+"/"+at, it)
 		}
 	}
 }
@@ -124,6 +128,9 @@ func (w *patchWriter) mounts(c containerPlace) {
 			items = append(items, w.plan.json(m.json))
 		}
 	}
+	if items == nil {
+		return
+	}
 	token := slices.IndexFunc(c.ctr.VolumeMounts, func(m Mount) bool {
 		return m.MountPath == tokenPath && strings.HasPrefix(m.Name, tokenVolumePrefix)
 	})
@@ -137,24 +144,33 @@ func (w *patchWriter) env(c containerPlace) {
 			items = append(items, e.json)
 		}
 	}
+	if items == nil {
+		return
+	}
 	w.list(c.pointer()+"/env", c.ctr.Env != nil && c.ctr.Env.Kind() == '[', -1, items)
 }
 
 func (at containerPlace) pointer() string { return "/spec/" + at.list + "/" + strconv.Itoa(at.index) }
 
 func (w *patchWriter) containers() {
-	had := map[string]bool{"initContainers": w.plan.pod.Spec.InitContainers != nil, "containers": w.plan.pod.Spec.Containers != nil}
-	whole := map[string][][]byte{}
-	for _, s := range w.plan.slots() {
-		if had[s.list] {
-			w.list("/spec/"+s.list, true, s.index, [][]byte{s.add.json})
-			continue
+	slots := w.plan.slots()
+	w.containersOf("initContainers", w.plan.pod.Spec.InitContainers != nil, slots)
+	w.containersOf("containers", w.plan.pod.Spec.Containers != nil, slots)
+}
+
+func (w *patchWriter) containersOf(list string, present bool, slots []slot) {
+	path := "/spec/" + list
+	var whole [][]byte
+	for i := range slots {
+		switch s := &slots[i]; {
+		case s.list != list:
+		case present:
+			w.list(path, true, s.index, [][]byte{s.add.json})
+		default:
+			whole = append(whole, s.add.json)
 		}
-		whole[s.list] = append(whole[s.list], s.add.json)
 	}
-	for _, list := range []string{"initContainers", "containers"} {
-		w.list("/spec/"+list, false, -1, whole[list])
-	}
+	w.list(path, false, -1, whole)
 }
 
 // AppendPatch appends the operations as a JSON Patch document. It writes their values as they are, which must be

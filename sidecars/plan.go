@@ -48,14 +48,14 @@ type sidecar struct {
 	was *v1alpha1.InjectedSidecar
 	// missing are the containers to add.
 	missing []*container
-	// joined gives for each of the entry's volumes which volume its containers mount; nil where none is needed.
-	joined []*joint
+	// joined gives for each of the entry's volumes which volume its containers mount.
+	joined []joint
 	// extra are mounts that other entries share into this one's containers.
 	extra []Mount
 	now   v1alpha1.InjectedSidecar
 }
 
-// joint is a volume and a path below it.
+// joint is a volume and a path below it; the zero value where none is needed.
 type joint struct {
 	volume, subPath string
 	// own: the entry's volume, to be added.
@@ -88,12 +88,18 @@ type containerAddition struct {
 }
 
 func newPlan(r *request) *plan {
-	p := &plan{req: r, pod: r.pod, buf: make([]byte, 0, 4096)}
+	p := &plan{req: r, pod: r.pod}
 	p.sidecars = make([]*sidecar, len(r.entries))
+	all, size := make([]sidecar, len(r.entries)), 1024
 	for i, e := range r.entries {
-		p.sidecars[i] = &sidecar{entry: e, values: r.values[i], joined: make([]*joint, len(e.volumes)),
+		size += 512 + e.size + e.size/4
+		p.sidecars[i] = &all[i]
+		all[i] = sidecar{entry: e, values: r.values[i], joined: make([]joint, len(e.volumes)),
 			now: v1alpha1.InjectedSidecar{Name: e.Name, Revision: e.Revision}}
 	}
+	p.buf = make([]byte, 0, size)
+	p.volumes = make([]addition, 0, 4*len(r.entries))
+	p.annotations = make([]addition, 0, 3*len(r.entries))
 	p.classifyQoS()
 	return p
 }
@@ -159,13 +165,7 @@ func (p *plan) settingPath(s *sidecar, t template) *field.Path {
 func (at containerPlace) path() *field.Path { return field.NewPath("spec", at.list).Index(at.index) }
 
 func (p *plan) result() *Result {
-	res := &Result{Outcome: Injected, Sidecars: p.req.names, Warnings: append(p.req.warnings, p.warnings...), Status: &p.status}
-	for _, s := range p.sidecars {
-		for i := range s.values {
-			set := Setting{s.entry.Name, s.entry.params[i].name, s.values[i].text, s.values[i].from}
-			res.Settings = append(res.Settings, set)
-		}
-	}
+	res := &Result{Outcome: Injected, Sidecars: p.req.names, Warnings: append(p.req.warnings, p.warnings...), Status: &p.status, settled: p.req}
 	if p.empty() {
 		res.Outcome, res.Warnings = Unchanged, p.req.warnings
 		return res

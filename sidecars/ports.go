@@ -24,15 +24,25 @@ func (p *plan) checkPorts() {
 	}
 }
 
-// takenPort is a declared port with its owner and, in the Pod, its path.
+// takenPort is a declared port with its owner, and its place in the Pod or the sidecar that brings it.
 type takenPort struct {
 	number          int32
 	protocol, owner string
-	at              func() *field.Path
+	at              containerPlace
+	index           int
+	by              *sidecar
+	template        template
+}
+
+func (t *takenPort) path(p *plan) *field.Path {
+	if t.by != nil {
+		return p.settingPath(t.by, t.template)
+	}
+	return t.at.path().Child("ports").Index(t.index).Child("containerPort")
 }
 
 func (p *plan) declaredPorts() []takenPort {
-	var out []takenPort
+	out := make([]takenPort, 0, 8)
 	p.pod.all(func(c containerPlace) {
 		if c.list == "initContainers" && c.ctr.RestartPolicy != "Always" {
 			return
@@ -41,9 +51,7 @@ func (p *plan) declaredPorts() []takenPort {
 			if port.Protocol == "" {
 				port.Protocol = "TCP"
 			}
-			out = append(out, takenPort{port.ContainerPort, port.Protocol, c.ctr.Name, func() *field.Path {
-				return c.path().Child("ports").Index(i).Child("containerPort")
-			}})
+			out = append(out, takenPort{number: port.ContainerPort, protocol: port.Protocol, owner: c.ctr.Name, at: c, index: i})
 		}
 	})
 	return out
@@ -54,12 +62,12 @@ func (p *plan) checkPort(taken []takenPort, s *sidecar, c *container, port *port
 	if err != nil {
 		p.fail(BadParameter, field.Invalid(p.settingPath(s, port.number), port.number.text(s.values), "is no port for container "+c.name))
 	}
-	mine := takenPort{int32(n), port.protocol, c.name, func() *field.Path { return p.settingPath(s, port.number) }}
+	mine := takenPort{number: int32(n), protocol: port.protocol, owner: c.name, by: s, template: port.number}
 	for _, t := range taken {
 		if t.number != mine.number || t.protocol != mine.protocol {
 			continue
 		}
-		p.fail(Conflict, duplicate(t.at(), mine.number, "containers "+t.owner+" and "+c.name+" would listen on one port"))
+		p.fail(Conflict, duplicate(t.path(p), mine.number, "containers "+t.owner+" and "+c.name+" would listen on one port"))
 	}
 	return mine
 }

@@ -9,14 +9,13 @@ import "k8s.io/apimachinery/pkg/util/validation/field"
 // Golden: share-processes, share-processes-already, share-processes-refused, share-processes-host-pid.
 func (p *plan) shareProcesses() {
 	share := p.pod.Spec.ShareProcessNamespace
-	at := field.NewPath("spec", "shareProcessNamespace")
 	for _, s := range p.sidecars {
 		if !s.entry.Spec.ShareProcessNamespace || len(s.missing) == 0 {
 			continue
 		}
 		switch {
 		case share != nil && !*share:
-			p.fail(Conflict, field.Invalid(at, false, "sidecar "+s.entry.Name+" needs the app's processes in its PID namespace"))
+			p.fail(Conflict, field.Invalid(field.NewPath("spec", "shareProcessNamespace"), false, "sidecar "+s.entry.Name+" needs the app's processes in its PID namespace"))
 		case share == nil && p.pod.Spec.HostPID:
 			p.fail(Conflict, field.Invalid(field.NewPath("spec", "hostPID"), true, "sidecar "+s.entry.Name+" needs shareProcessNamespace, which excludes hostPID"))
 		case share == nil:

@@ -211,7 +211,7 @@ func TestPropertyInjection(t *testing.T) {
 
 // says is what is told of a result.
 func says(res *sidecars.Result) string {
-	return fmt.Sprint(res.Outcome, res.Reason, res.Sidecars, res.Errors, res.Warnings, res.Settings)
+	return fmt.Sprint(res.Outcome, res.Reason, res.Sidecars, res.Errors, res.Warnings, res.Settings())
 }
 
 func settled(catalog *sidecars.Catalog, after []byte, ns *sidecars.Namespace) error {

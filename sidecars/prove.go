@@ -2,25 +2,88 @@ package sidecars
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	yaml "go.yaml.in/yaml/v3"
+	gojsonpatch "gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/pod-security-admission/api"
 
 	"github.com/pillion-dev/pillion/api/v1alpha1"
 )
 
-// proofPod is what an entry is proved on: one container that has everything an entry may ask of it.
-const proofPod = `{"metadata":{"name":"proof","namespace":"proof"},"spec":{"containers":[{"name":"app","image":"app:1",` +
-	`"resources":{"limits":{"cpu":"1","memory":"1Gi"}},` +
+// proofContainer is what an entry is proved on: a container that has everything an entry may ask of it.
+const proofContainer = `"image":"app:1","resources":{"limits":{"cpu":"1","memory":"1Gi"}},` +
 	`"securityContext":{"runAsUser":1000,"runAsGroup":1000,"runAsNonRoot":true,"allowPrivilegeEscalation":false,` +
-	`"capabilities":{"drop":["ALL"]},"seccompProfile":{"type":"RuntimeDefault"}}}]}}`
+	`"capabilities":{"drop":["ALL"]},"seccompProfile":{"type":"RuntimeDefault"}}`
+
+// proofPod has the containers that the values name.
+func (e *Entry) proofPod(values []value) []byte {
+	names := e.targetNames(values)
+	for _, name := range append(e.literalTargets(), "app") {
+		if !e.has(name) && !strings.ContainsAny(name, "*?[") {
+			names = union(names, []string{name})
+		}
+	}
+	dst := []byte(`{"metadata":{"name":"proof","namespace":"proof"},"spec":{"containers":[`)
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(jsonString(append(dst, `{"name":`...), name), ','), proofContainer+"}"...)
+	}
+	return append(dst, `]}}`...)
+}
+
+// has reports whether a container of the entry has the name.
+func (e *Entry) has(name string) bool {
+	return slices.ContainsFunc(e.containers, func(c container) bool { return c.name == name })
+}
+
+// literalTargets lists the names and globs of containers of the app that stand in the entry.
+func (e *Entry) literalTargets() []string {
+	var list []string
+	for i := range e.volumes {
+		for _, s := range e.volumes[i].shares {
+			list = append(list, s.containers.globs...)
+		}
+	}
+	for i := range e.env {
+		list = append(list, e.env[i].containers.globs...)
+	}
+	return list
+}
+
+// targetNames lists the containers of the app that the values name.
+func (e *Entry) targetNames(values []value) []string {
+	var names []string
+	if user := e.runAsOf.text(values); user != "" {
+		names = []string{user}
+	}
+	for i := range e.params {
+		for _, it := range values[i].items {
+			if e.namesContainers(i) && !strings.ContainsAny(it.text, "*?[") {
+				names = union(names, []string{it.text})
+			}
+		}
+	}
+	return names
+}
+
+// namesContainers reports whether a parameter lists containers of the app.
+func (e *Entry) namesContainers(i int) bool {
+	return slices.ContainsFunc(e.env, func(v appEnv) bool { return v.containers.param == i }) ||
+		slices.ContainsFunc(e.volumes, func(v volume) bool {
+			return slices.ContainsFunc(v.shares, func(s share) bool { return s.containers.param == i })
+		})
+}
 
 // Prove injects the entry, alone, at default and boundary values: every container and volume decodes strictly, every file
 // parses in its own language, and the patch applies. A patch that did not apply would block a Pod despite failurePolicy
@@ -28,8 +91,15 @@ const proofPod = `{"metadata":{"name":"proof","namespace":"proof"},"spec":{"cont
 func (e *Entry) Prove(_ *Catalog) field.ErrorList {
 	var errs field.ErrorList
 	e.combinations(func(values []value) {
-		if len(errs) < 20 {
-			errs = append(errs, e.proveAt(values)...)
+		const enough = 20
+		if len(errs) >= enough {
+			return
+		}
+		for _, err := range e.proveAt(values) {
+			// At one place, one value is example enough.
+			if !slices.ContainsFunc(errs, func(o *field.Error) bool { return o.Field == err.Field && o.Detail == err.Detail }) {
+				errs = append(errs, err)
+			}
 		}
 	})
 	return sortErrors(errs)
@@ -37,100 +107,125 @@ func (e *Entry) Prove(_ *Catalog) field.ErrorList {
 
 // proveAt proves the entry at one set of values.
 func (e *Entry) proveAt(values []value) field.ErrorList {
-	p, err := e.planAt(values)
+	errs := e.unset(values)
+	if len(errs) > 0 {
+		return errs
+	}
+	for _, name := range e.targetNames(values) {
+		if e.has(name) {
+			return nil // no Pod has such a container and the entry
+		}
+	}
+	p, object, err := e.planAt(values)
 	if err != nil {
-		return field.ErrorList{field.InternalError(nil, err)}
+		return field.ErrorList{field.InternalError(field.NewPath("spec"), err)}
 	}
 	if len(p.errs) > 0 {
 		return e.proofRefusal(p)
 	}
-	var errs field.ErrorList
 	for _, c := range p.containers {
-		errs = append(errs, decodeErrors(e.containerPath(c.name), c.json, new(corev1.Container))...)
+		errs = append(errs, partErrors(e.containerPath(c.name), c.json, newContainer)...)
 	}
 	for _, v := range p.volumes {
-		errs = append(errs, decodeErrors(e.volumePath(v.name), v.json, new(corev1.Volume))...)
+		errs = append(errs, partErrors(e.volumePath(v.name), v.json, newVolume)...)
 	}
 	errs = append(errs, e.proveFiles(p)...)
 	if len(errs) > 0 {
 		return errs
 	}
-	if _, err := applied(p); err != nil {
+	if err := applies(object, p.patch()); err != nil {
 		return field.ErrorList{field.Invalid(field.NewPath("spec"), e.Name, "its patch does not apply: "+err.Error())}
 	}
 	return nil
 }
 
-// planAt plans the entry on the proof Pod.
-func (e *Entry) planAt(values []value) (*plan, error) {
-	pod, err := ReadPod([]byte(proofPod))
-	if err != nil {
-		return nil, err
+// unset finds numbers that are not given.
+func (e *Entry) unset(values []value) field.ErrorList {
+	var errs field.ErrorList
+	visit := func(h *hole) {
+		errs = append(errs, field.Required(h.at, `a number stands here: give it a default, or a condition such as {port: ["*"]}`))
 	}
-	for i := range e.params {
-		e.pointAtApp(values, i)
+	for i := range e.containers {
+		if c := &e.containers[i]; c.when.holds(values) {
+			c.head.unset(values, nil, visit)
+			c.resources.unset(values, nil, visit)
+		}
+	}
+	for i := range e.volumes {
+		if e.volumes[i].when.holds(values) {
+			e.volumes[i].body.unset(values, nil, visit)
+		}
+	}
+	for i := range e.files {
+		if e.files[i].when.holds(values) {
+			e.files[i].content.unset(values, nil, visit)
+		}
+	}
+	return errs
+}
+
+// planAt plans the entry on a proof Pod, which it gives too.
+func (e *Entry) planAt(values []value) (*plan, []byte, error) {
+	object := e.proofPod(values)
+	pod, err := ReadPod(object)
+	if err != nil {
+		return nil, nil, err
 	}
 	req := &request{pod: pod, ns: &Namespace{}, names: []string{e.Name}, entries: []*Entry{e}, values: [][]value{values}, asksFrom: FromPod}
 	p := newPlan(req)
 	p.gather()
-	return p, nil
-}
-
-// pointAtApp sets a parameter that names containers of the app to the one that the proof Pod has.
-func (e *Entry) pointAtApp(values []value, i int) {
-	names := func(t *targets) bool { return t.param == i }
-	used := false
-	for j := range e.volumes {
-		for k := range e.volumes[j].shares {
-			used = used || names(&e.volumes[j].shares[k].containers)
-		}
-	}
-	for j := range e.env {
-		used = used || names(&e.env[j].containers)
-	}
-	e.runAsOf.holes(func(h *hole) { used = used || h.param == i })
-	if !used || values[i].empty() {
-		return
-	}
-	if values[i].text != "*" {
-		e.set(values, i, "app")
-	}
+	return p, object, nil
 }
 
 func (e *Entry) proofRefusal(p *plan) field.ErrorList {
 	var errs field.ErrorList
 	for _, err := range p.errs {
-		errs = append(errs, field.Invalid(field.NewPath("spec"), e.Name, "cannot be injected: "+err.Detail))
+		errs = append(errs, field.Invalid(field.NewPath("spec"), err.BadValue, "cannot be injected: "+err.Detail))
 	}
 	return errs
 }
 
-// applied applies a plan's patch to the proof Pod and decodes the result strictly.
-func applied(p *plan) (*corev1.Pod, error) {
-	patch, err := jsonpatch.DecodePatch(AppendPatch(nil, p.patch()))
+// applies applies a patch and decodes the result strictly.
+func applies(object []byte, ops []gojsonpatch.Operation) error {
+	patch, err := jsonpatch.DecodePatch(AppendPatch(nil, ops))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	after, err := patch.Apply([]byte(proofPod))
+	after, err := patch.Apply(object)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	pod := new(corev1.Pod)
-	return pod, strictDecode(after, pod)
+	return strictDecode(after, new(corev1.Pod))
 }
 
-// grade sets the Pod Security level: the lowest at any set of values.
+// grade sets the Pod Security level: that of everything that may be added, whatever its condition.
 func (c *compiler) grade() {
 	e := c.entry
-	p, err := e.planAt(e.proofDefaults())
-	if err != nil || len(p.errs) > 0 {
-		return
+	e.Level = api.LevelPrivileged
+	values := e.proofDefaults()
+	for i := range values {
+		values[i].any = true
 	}
-	pod, err := applied(p)
+	p, _, err := e.planAt(values)
 	if err != nil {
 		return
 	}
-	if level, err := LevelOf(&pod.ObjectMeta, &pod.Spec); err == nil {
+	var spec corev1.PodSpec
+	for _, a := range p.containers {
+		var ctr corev1.Container
+		if strictDecode(a.json, &ctr) != nil {
+			return
+		}
+		spec.Containers = append(spec.Containers, ctr)
+	}
+	for _, a := range p.volumes {
+		var v corev1.Volume
+		if strictDecode(a.json, &v) != nil {
+			return
+		}
+		spec.Volumes = append(spec.Volumes, v)
+	}
+	if level, err := LevelOf(&metav1.ObjectMeta{}, &spec); err == nil {
 		e.Level = level
 	}
 }
@@ -169,39 +264,17 @@ func (e *Entry) volumePath(name string) *field.Path {
 	return field.NewPath("spec", "files")
 }
 
-var (
-	unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
-	wrongType    = regexp.MustCompile(`cannot unmarshal (\S+) into Go struct field \w+\.(\S+) of type (\S+)`)
-)
+var unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
 
-// decodeErrors decodes strictly and gives each mistake its path below at.
-func decodeErrors(at *field.Path, raw []byte, into any) field.ErrorList {
-	err := strictDecode(raw, into)
-	if err == nil {
-		return nil
+// partErrors decodes a part of the patch. What is wrong at every value was found when the entry was compiled; the path is
+// that in the patch, where conditions may have moved an index.
+func partErrors(at *field.Path, raw []byte, into func() any) field.ErrorList {
+	v, err := decodeTree(raw)
+	tree, ok := v.(map[string]any)
+	if err != nil || !ok {
+		return field.ErrorList{field.Invalid(at, quoted(string(raw)), "becomes JSON that cannot be read, perhaps by a number that is not given")}
 	}
-	var errs field.ErrorList
-	for _, one := range flatten(err) {
-		text := one.Error()
-		if m := unknownField.FindStringSubmatch(text); m != nil {
-			errs = append(errs, field.Invalid(at.Child(m[1]), m[1][strings.LastIndex(m[1], ".")+1:], "is no field of this Kubernetes object"))
-			continue
-		}
-		if m := wrongType.FindStringSubmatch(text); m != nil {
-			errs = append(errs, field.TypeInvalid(at.Child(m[2]), m[1], "want "+m[3]))
-			continue
-		}
-		errs = append(errs, field.Invalid(at, string(raw), text))
-	}
-	return errs
-}
-
-func flatten(err error) []error {
-	var many interface{ Unwrap() []error }
-	if errors.As(err, &many) {
-		return many.Unwrap()
-	}
-	return []error{err}
+	return decodeErrors(at, tree, into)
 }
 
 // proveFiles parses every file in its own language.

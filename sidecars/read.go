@@ -120,11 +120,11 @@ func (d *rawDocument) read() []error {
 		return nil
 	}
 	d.root = d.root.Content[0]
-	errs, err := d.tidy()
-	if err != nil {
-		return []error{d.syntaxError(err)}
+	errs, tooLarge := d.tidy()
+	if tooLarge != nil {
+		return []error{tooLarge}
 	}
-	raw, err := d.json()
+	raw, err := sigsyaml.YAMLToJSON(d.text)
 	if err != nil {
 		return append(d.locate(errs), d.syntaxError(err))
 	}
@@ -138,8 +138,12 @@ func (d *rawDocument) read() []error {
 	}
 	d.name = entry.Name
 	e, bad := Compile(entry.Name, &entry.Spec)
+	slices.SortStableFunc(bad, func(a, b *field.Error) int { return strings.Compare(a.Origin, b.Origin) })
 	known := slices.Clone(errs)
 	for _, b := range bad {
+		if b.Origin == originUnused {
+			known = errs
+		}
 		if !follows(b, known, raw) {
 			errs = append(errs, b)
 		}
@@ -148,15 +152,6 @@ func (d *rawDocument) read() []error {
 		d.entry = e
 	}
 	return d.locate(errs)
-}
-
-// json gives the document as Kubernetes' tools read it.
-func (d *rawDocument) json() ([]byte, error) {
-	text, err := yaml.Marshal(d.root)
-	if err != nil {
-		return nil, err
-	}
-	return sigsyaml.YAMLToJSON(text)
 }
 
 // decodeEntry gives the entry without the parts that are wrong, or nil where the document is of another kind.
@@ -197,8 +192,11 @@ func decodeTree(raw []byte) (any, error) {
 // was.
 func follows(e *field.Error, known field.ErrorList, raw []byte) bool {
 	for _, k := range known {
-		if rest, below := strings.CutPrefix(e.Field, k.Field); below && (rest == "" || rest[0] == '.' || rest[0] == '[') {
-			return true
+		for _, place := range []string{k.Field, k.Origin} {
+			rest, below := strings.CutPrefix(e.Field, place)
+			if place != "" && below && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+				return true
+			}
 		}
 	}
 	name, _ := e.BadValue.(string)
@@ -217,23 +215,26 @@ func (d *document) tidy() (field.ErrorList, error) {
 	t := &tidier{left: mostNodes, lines: map[*field.Error]int{}}
 	t.node(nil, d.root, 0)
 	if t.left < 0 {
-		return nil, fmt.Errorf("the document holds more than %d values, or %d in one another", mostNodes, deepest)
+		why := fmt.Errorf("the document holds more than %d values, or %d in one another", mostNodes, deepest)
+		return nil, &LoadError{File: d.file, Line: d.line + t.line, Err: why}
 	}
 	d.lines = t.lines
 	return t.errs, nil
 }
 
 type tidier struct {
-	left  int
-	errs  field.ErrorList
-	lines map[*field.Error]int
+	// left is how many values may follow; below 0 there were too many, at line.
+	left, line int
+	errs       field.ErrorList
+	lines      map[*field.Error]int
 }
 
 func (t *tidier) node(at *field.Path, n *yaml.Node, depth int) {
-	if t.left--; depth > deepest {
-		t.left = -1
-	}
 	if t.left < 0 {
+		return
+	}
+	if t.left--; t.left < 0 || depth > deepest {
+		t.left, t.line = -1, n.Line
 		return
 	}
 	switch n.Kind {

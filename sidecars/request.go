@@ -46,7 +46,6 @@ func newRequest(pod *Pod, ns *Namespace) *request {
 			r.asks = def + "," + own
 		}
 	}
-	r.warnOfKeys(nil)
 	if hasDefault && !asked && !ns.asks() {
 		r.warn(CodeUnlabelled, "Namespace %s has %s but not the label %s", ns.Name, v1alpha1.AnnotationInject, v1alpha1.LabelInjection)
 	}
@@ -74,8 +73,11 @@ func (r *request) skip() Reason {
 
 // read looks the entries up and checks every parameter.
 func (r *request) read(c *Catalog) {
+	if !r.checkSize() {
+		r.failurePolicy()
+		return
+	}
 	r.failurePolicy()
-	r.checkSize()
 	for name := range strings.SplitSeq(r.asks, ",") {
 		name = strings.TrimSpace(name)
 		if name == "" {
@@ -155,17 +157,16 @@ func (r *request) readValues(e *Entry) []value {
 	values := e.defaults()
 	for i := range e.params {
 		p := &e.params[i]
-		key := v1alpha1.Prefix + e.Name + "." + p.name
-		text, from, ok := r.lookup(key)
+		text, from, ok := r.lookup(p.key)
 		if !ok {
 			if p.decl.Required {
-				r.fail(BadParameter, field.Required(annotationPath(key, FromPod), describe(p)))
+				r.fail(BadParameter, field.Required(annotationPath(p.key, FromPod), describe(p)))
 			}
 			continue
 		}
 		v, err := p.parse(text)
 		if err != nil {
-			r.fail(BadParameter, field.Invalid(annotationPath(key, from), quotedIfLong(text), err.Error()))
+			r.fail(BadParameter, field.Invalid(annotationPath(p.key, from), quotedIfLong(text), err.Error()))
 			continue
 		}
 		v.from = from

@@ -14,7 +14,7 @@ import (
 // Golden: qos-guaranteed, qos-besteffort, qos-burstable, pod-level-resources, pod-level-memory.
 func (p *plan) resourcesJSON(dst []byte, s *sidecar, c *container) []byte {
 	switch {
-	case p.pod.Spec.Resources != nil && !p.pod.Spec.Resources.empty():
+	case !p.pod.Spec.Resources.empty():
 		limits := p.cappedLimits(c.limits.fill(nil, s.values, nil))
 		return append(append(append(dst, `{"limits":`...), limits...), `,"requests":{"cpu":"0","memory":"0"}}`...)
 	case p.guaranteed:
@@ -32,16 +32,15 @@ func (r *Resources) empty() bool {
 // completeRequests states those requests of the Pod itself that the API server would set from its limits, where no container
 // states one: from our explicit 0 it would set 0. A Pod that comes through the API server has them already.
 func (p *plan) completeRequests() {
-	pod := p.pod.Spec.Resources
-	if pod == nil || len(p.containers) == 0 {
+	pod := &p.pod.Spec.Resources
+	if pod.empty() || len(p.containers) == 0 {
 		return
 	}
 	var cpu, memory bool
 	p.app(func(c containerPlace) {
-		if r := c.ctr.Resources; r != nil {
-			cpu = cpu || r.Requests.CPU+r.Limits.CPU != ""
-			memory = memory || r.Requests.Memory+r.Limits.Memory != ""
-		}
+		r := &c.ctr.Resources
+		cpu = cpu || r.Requests.CPU+r.Limits.CPU != ""
+		memory = memory || r.Requests.Memory+r.Limits.Memory != ""
 	})
 	if pod.Requests.CPU == "" && pod.Limits.CPU != "" && !cpu {
 		p.requests = append(p.requests, addition{"cpu", jsonString(nil, pod.Limits.CPU)})
@@ -75,7 +74,7 @@ func (p *plan) cappedLimits(limits []byte) []byte {
 // classifyQoS finds the Pod's class as the kubelet does, without our containers:
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/
 func (p *plan) classifyQoS() {
-	if r := p.pod.Spec.Resources; r != nil && !r.empty() {
+	if !p.pod.Spec.Resources.empty() {
 		return
 	}
 	p.guaranteed, p.bestEffort = true, true
@@ -83,10 +82,7 @@ func (p *plan) classifyQoS() {
 		if c.list == "ephemeralContainers" {
 			return
 		}
-		r := c.ctr.Resources
-		if r == nil {
-			r = &Resources{}
-		}
+		r := &c.ctr.Resources
 		p.bestEffort = p.bestEffort && nothing(r.Requests.CPU) && nothing(r.Requests.Memory) && nothing(r.Limits.CPU) && nothing(r.Limits.Memory)
 		p.guaranteed = p.guaranteed && covers(r.Limits.CPU, r.Requests.CPU) && covers(r.Limits.Memory, r.Requests.Memory)
 	})

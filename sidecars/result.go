@@ -67,11 +67,26 @@ type Result struct {
 	Errors field.ErrorList
 	// Warnings are worth telling the user in every outcome.
 	Warnings []Warning
-	// Settings are the parameters in force, sorted by sidecar and name; empty on Denied and Ignored where they could not
-	// be read.
-	Settings []Setting
 	// Status is what the status annotation says after the patch; nil unless Outcome is Injected or Unchanged.
 	Status *v1alpha1.Status
+
+	// settled is the request behind Injected and Unchanged.
+	settled *request
+}
+
+// Settings lists the parameters in force, by sidecar in the order of injection and by name; none on Skipped, Denied and
+// Ignored. It is worked out when asked for: a webhook never does.
+func (r *Result) Settings() []Setting {
+	if r.settled == nil {
+		return nil
+	}
+	var out []Setting
+	for i, e := range r.settled.entries {
+		for j, v := range r.settled.values[i] {
+			out = append(out, Setting{e.Name, e.params[j].name, v.text, v.from})
+		}
+	}
+	return out
 }
 
 // Setting is one parameter in force on a Pod.

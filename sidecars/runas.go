@@ -47,16 +47,12 @@ func (p *plan) securityJSON(s *sidecar, c *container) []byte {
 
 // effectiveUser gives the user and group in force for a container, nil where nothing states them.
 func (p *plan) effectiveUser(c *Container) (user, group *int64) {
-	if pod := p.pod.Spec.SecurityContext; pod != nil {
-		user, group = pod.RunAsUser, pod.RunAsGroup
+	user, group = p.pod.Spec.SecurityContext.RunAsUser, p.pod.Spec.SecurityContext.RunAsGroup
+	if own := c.SecurityContext.RunAsUser; own != nil {
+		user = own
 	}
-	if own := c.SecurityContext; own != nil {
-		if own.RunAsUser != nil {
-			user = own.RunAsUser
-		}
-		if own.RunAsGroup != nil {
-			group = own.RunAsGroup
-		}
+	if own := c.SecurityContext.RunAsGroup; own != nil {
+		group = own
 	}
 	return user, group
 }

@@ -21,7 +21,11 @@ func (p *param) samples() []string {
 	add(p.declaredSample(p.decl.Default)...)
 	add(p.declaredSample(p.decl.Example)...)
 	add(p.decl.Enum...)
-	add(p.decl.Minimum, p.decl.Maximum)
+	for _, bound := range []string{p.decl.Minimum, p.decl.Maximum} {
+		if bound != "" {
+			add(bound)
+		}
+	}
 	if p.typ == v1alpha1.TypeList {
 		return append(out, p.listSamples()...)
 	}
@@ -81,13 +85,49 @@ func (p *param) listSamples() []string {
 			last = append(last, p.fields[i].name+"="+s[len(s)-1])
 		}
 	}
-	one, two := strings.Join(first, ","), strings.Join(last, ",")
-	return []string{one, two, one + ";" + two}
+	one, two, bare := strings.Join(first, ","), strings.Join(last, ","), p.bareItem(first)
+	return []string{one, two, bare, one + ";" + two}
 }
 
+// bareItem is an item without its optional fields, or with one where it has no other.
+func (p *param) bareItem(pairs []string) string {
+	left := slices.DeleteFunc(slices.Clone(pairs), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		return slices.ContainsFunc(p.fields, func(f param) bool { return f.name == name && !f.decl.Required })
+	})
+	if len(left) == 0 && len(pairs) > 0 {
+		return pairs[0]
+	}
+	return strings.Join(left, ",")
+}
+
+// mostCombinations bounds the time that the proof of one entry takes.
+const mostCombinations = 5000
+
 // combinations gives sets of values to prove an entry with: the defaults (required parameters at their first sample), all
-// optional ones given, and for every value that a condition asks for, each parameter at each of its samples.
+// optional ones given, all but one that a condition asks for, and for every value that a condition asks for, each parameter
+// at each of its samples.
 func (e *Entry) combinations(do func(values []value)) {
+	bases := e.bases()
+	left := mostCombinations - len(bases)
+	for _, b := range bases {
+		do(slices.Clone(b))
+	}
+	for _, b := range bases {
+		for i := range e.params {
+			for _, s := range e.params[i].samples() {
+				if left--; left < 0 {
+					return
+				}
+				with := slices.Clone(b)
+				e.set(with, i, s)
+				do(with)
+			}
+		}
+	}
+}
+
+func (e *Entry) bases() [][]value {
 	base := e.defaults()
 	for i := range e.params {
 		if e.params[i].decl.Required {
@@ -102,24 +142,26 @@ func (e *Entry) combinations(do func(values []value)) {
 	}
 	bases := [][]value{base, full}
 	for i := range e.params {
-		if p := &e.params[i]; p.decides && (p.decl.Enum != nil || p.typ == v1alpha1.TypeBoolean) {
-			for _, s := range p.samples() {
-				with := slices.Clone(full)
-				e.set(with, i, s)
-				bases = append(bases, with)
-			}
+		p := &e.params[i]
+		if !p.decides {
+			continue
+		}
+		asked := p.asked
+		if p.decl.Enum != nil || p.typ == v1alpha1.TypeBoolean {
+			asked = p.samples()
+		}
+		for _, s := range asked {
+			with := slices.Clone(full)
+			e.set(with, i, s)
+			bases = append(bases, with)
+		}
+		if base[i].empty() {
+			with := slices.Clone(full)
+			with[i] = value{}
+			bases = append(bases, with)
 		}
 	}
-	for _, b := range bases {
-		do(b)
-		for i := range e.params {
-			for _, s := range e.params[i].samples() {
-				with := slices.Clone(b)
-				e.set(with, i, s)
-				do(with)
-			}
-		}
-	}
+	return bases
 }
 
 func (e *Entry) set(values []value, i int, text string) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -18,6 +19,8 @@ type shape struct {
 	// fields are the members of an object; open says that there may be others, of Kubernetes.
 	fields map[string]*shape
 	open   bool
+	// ignored: whatever stands there is left out.
+	ignored bool
 	// items is the shape of a list's items, values that of a map's.
 	items, values *shape
 	// or is another form of the same.
@@ -74,10 +77,12 @@ func (s *shape) either(other *shape) *shape {
 
 // entryShape is the shape of a document.
 func entryShape() *shape {
-	return anObject(map[string]*shape{
-		"apiVersion": aText(), "kind": aText(), "spec": specShape(),
-		"metadata": openObject(map[string]*shape{"name": aText(), "namespace": aText(), "labels": mapOf(aText()), "annotations": mapOf(aText())}),
-	})
+	meta := map[string]*shape{"name": aText(), "namespace": aText(), "labels": mapOf(aText()), "annotations": mapOf(aText())}
+	for _, name := range []string{"generateName", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+		"deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields"} {
+		meta[name] = &shape{ignored: true}
+	}
+	return anObject(map[string]*shape{"apiVersion": aText(), "kind": aText(), "spec": specShape(), "metadata": anObject(meta)})
 }
 
 func specShape() *shape {
@@ -183,7 +188,7 @@ func (s *shape) checkMembers(at *field.Path, m map[string]any) (any, bool, field
 			out[k] = m[k]
 			continue
 		}
-		if m[k] == nil {
+		if m[k] == nil || below.ignored {
 			continue
 		}
 		v, ok, bad := below.check(here, m[k])
@@ -195,8 +200,13 @@ func (s *shape) checkMembers(at *field.Path, m map[string]any) (any, bool, field
 	return out, true, errs
 }
 
+// noSuchField has the place of the field that was meant as its origin.
 func noSuchField(at *field.Path, name string, fields map[string]*shape) *field.Error {
-	return field.Invalid(at, name, "unknown field"+hint(name, sortedKeys(fields), "the fields are"))
+	e := field.Invalid(at, name, "unknown field"+hint(name, sortedKeys(fields), "the fields are"))
+	if near := nearest(name, sortedKeys(fields)); near != "" {
+		e.Origin = strings.TrimSuffix(e.Field, name) + near
+	}
+	return e
 }
 
 func (s *shape) checkItems(at *field.Path, list []any) (any, bool, field.ErrorList) {

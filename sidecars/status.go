@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/pillion-dev/pillion/api/v1alpha1"
 )
 
@@ -38,7 +40,8 @@ func (p *plan) setStatus() {
 		if err != nil {
 			return append(dst, `""`...)
 		}
-		return jsonString(dst, string(b))
+		dst, _ = jsontext.AppendQuote(dst, b) // fails on bad UTF-8 only, which Marshal does not write
+		return dst
 	})})
 }
 

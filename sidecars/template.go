@@ -5,18 +5,24 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // A template is text with holes, made when an entry is loaded: all that does not depend on a Pod's parameters is ready
-// bytes, so that filling it in is copying.
+// text, so that filling it in is copying.
 type template []part
 
-// part is one of: ready bytes, a hole, a group.
+// part is one of: a hole, a group, ready text.
 type part struct {
-	bytes []byte
 	hole  *hole
 	group *group
+	text  string
 }
+
+func ready(text string) part { return part{text: text} }
+
+func (p *part) ready() bool { return p.hole == nil && p.group == nil }
 
 // hole is where a value enters.
 type hole struct {
@@ -25,6 +31,9 @@ type hole struct {
 	// field is an index into the current item's fields; -1 is the item itself.
 	field int
 	escape
+	// number: it stands outside any quotes; at is its place in the entry.
+	number bool
+	at     *field.Path
 }
 
 // escape says how a value's text is written.
@@ -41,7 +50,7 @@ type escape struct {
 
 // group is a collection some of whose children may be left out or repeated.
 type group struct {
-	open, sep, close, empty []byte
+	open, sep, close, empty string
 	children                []child
 }
 
@@ -63,7 +72,7 @@ type test struct {
 func (c condition) holds(values []value) bool {
 	for _, t := range c {
 		v := &values[t.param]
-		if !slices.Contains(t.values, v.text) && (v.empty() || !slices.Contains(t.values, "*")) {
+		if !v.any && !slices.Contains(t.values, v.text) && (v.empty() || !slices.Contains(t.values, "*")) {
 			return false
 		}
 	}
@@ -80,16 +89,40 @@ func (t template) fill(dst []byte, values []value, it *item) []byte {
 		case p.group != nil:
 			dst = p.group.append(dst, values, it)
 		default:
-			dst = append(dst, p.bytes...)
+			dst = append(dst, p.text...)
 		}
 	}
 	return dst
 }
 
+// unset visits the holes that want a number and get nothing.
+func (t template) unset(values []value, it *item, visit func(*hole)) {
+	for i := range t {
+		p := &t[i]
+		if p.hole != nil && p.hole.number && len(p.hole.append(nil, values, it)) == 0 {
+			visit(p.hole)
+		}
+		if p.group == nil {
+			continue
+		}
+		for _, c := range p.group.children {
+			switch {
+			case !c.when.holds(values):
+			case c.each < 0:
+				c.body.unset(values, it, visit)
+			default:
+				for j := range values[c.each].items {
+					c.body.unset(values, &values[c.each].items[j], visit)
+				}
+			}
+		}
+	}
+}
+
 // text fills the template in and gives a string.
 func (t template) text(values []value) string {
-	if len(t) == 1 && t[0].bytes != nil {
-		return string(t[0].bytes)
+	if len(t) == 1 && t[0].ready() {
+		return t[0].text
 	}
 	return string(t.fill(nil, values, nil))
 }
@@ -189,6 +222,21 @@ func unreadable(r rune) bool {
 	return r >= 0x7f && r <= 0x9f || r == 0xfeff || r == 0xfffe || r == 0xffff
 }
 
+// size is the length of the ready text.
+func (t template) size() int {
+	n := 0
+	for i := range t {
+		n += len(t[i].text)
+		if t[i].group == nil {
+			continue
+		}
+		for j := range t[i].group.children {
+			n += t[i].group.children[j].body.size()
+		}
+	}
+	return n
+}
+
 // holes visits every hole of the template.
 func (t template) holes(visit func(*hole)) {
 	for i := range t {
@@ -214,21 +262,19 @@ func (t template) inString() template {
 			h.inJSON = true
 			out[i] = part{hole: &h}
 		case p.group != nil:
-			g := group{open: escapedBytes(p.group.open), sep: escapedBytes(p.group.sep), close: escapedBytes(p.group.close), empty: escapedBytes(p.group.empty)}
+			g := group{open: escapeJSON(p.group.open), sep: escapeJSON(p.group.sep), close: escapeJSON(p.group.close), empty: escapeJSON(p.group.empty)}
 			for _, c := range p.group.children {
 				g.children = append(g.children, child{c.when, c.each, c.body.inString()})
 			}
 			out[i] = part{group: &g}
 		default:
-			out[i] = part{bytes: escapedBytes(p.bytes)}
+			out[i] = ready(escapeJSON(p.text))
 		}
 	}
 	return out
 }
 
-func escapedBytes(b []byte) []byte { return []byte(escapeJSON(string(b))) }
-
-// joined merges neighbouring ready bytes.
+// joined merges neighbouring ready text.
 func (t template) joined() template {
 	var out template
 	for _, p := range t {
@@ -237,13 +283,11 @@ func (t template) joined() template {
 				p.group.children[i].body = p.group.children[i].body.joined()
 			}
 		}
-		if n := len(out); p.bytes != nil && n > 0 && out[n-1].bytes != nil {
-			out[n-1].bytes = append(slices.Clip(out[n-1].bytes), p.bytes...)
+		if n := len(out); n > 0 && p.ready() && out[n-1].ready() {
+			out[n-1].text += p.text
 			continue
 		}
 		out = append(out, p)
 	}
 	return out
 }
-
-func ready(s string) part { return part{bytes: []byte(s)} }

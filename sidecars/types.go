@@ -110,15 +110,12 @@ func checkURL(p *param, text string) (string, error) {
 	if schemes == nil {
 		schemes = []string{"http", "https"}
 	}
-	want := fmt.Errorf("must be a URL such as %s://host:port/path without user info; schemes: %s", schemes[0], strings.Join(schemes, ", "))
 	u, err := url.Parse(text)
-	if err != nil || !slices.Contains(schemes, u.Scheme) || u.Hostname() == "" || u.User != nil || strings.ContainsAny(text, " \t") {
-		return "", want
+	if err == nil && u.Port() != "" {
+		_, err = checkPort(p, u.Port())
 	}
-	if port := u.Port(); port != "" {
-		if _, err := checkPort(p, port); err != nil {
-			return "", want
-		}
+	if err != nil || !slices.Contains(schemes, u.Scheme) || u.Hostname() == "" || u.User != nil || strings.ContainsAny(text, " \t") {
+		return "", fmt.Errorf("must be a URL such as %s://host:port/path without user info; schemes: %s", schemes[0], strings.Join(schemes, ", "))
 	}
 	return text, nil
 }

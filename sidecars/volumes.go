@@ -10,7 +10,7 @@ func (p *plan) addVolumes() {
 	for _, s := range p.sidecars {
 		for i := range s.entry.volumes {
 			v := &s.entry.volumes[i]
-			if j := s.joined[i]; j == nil || !j.own || !p.wants(s, v.name) {
+			if !s.joined[i].own || !p.wants(s, v.name) {
 				continue
 			}
 			p.addVolume(s, v.name, p.json(func(dst []byte) []byte { return v.body.fill(dst, s.values, nil) }))

@@ -29,6 +29,9 @@ type answer struct {
 	body   []byte
 }
 
+// SetReadDeadline is there as a server's writer has it.
+func (a *answer) SetReadDeadline(time.Time) error { return nil }
+
 func (a *answer) Header() http.Header    { return a.header }
 func (a *answer) WriteHeader(status int) { a.status = status }
 func (a *answer) Write(b []byte) (int, error) {

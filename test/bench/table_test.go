@@ -3,7 +3,6 @@ package bench
 import (
 	"bytes"
 	"fmt"
-	"runtime"
 	"slices"
 	"testing"
 	"text/tabwriter"
@@ -87,18 +86,4 @@ func printed(t testing.TB, table []*row) string {
 	}
 	_ = w.Flush()
 	return b.String()
-}
-
-// allocated gives the allocations of a call, and their bytes.
-func allocated(c *call) (count, size uint64) {
-	const runs = 100
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	c.do()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for range runs {
-		c.do()
-	}
-	runtime.ReadMemStats(&after)
-	return (after.Mallocs - before.Mallocs) / runs, (after.TotalAlloc - before.TotalAlloc) / runs
 }

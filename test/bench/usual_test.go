@@ -29,6 +29,7 @@ type additions struct {
 	volumes             []corev1.Volume
 	labels, annotations map[string]string
 	gracePeriod         *int64
+	shareProcesses      *bool
 	// mounts and env are those of app containers, by the container's name.
 	mounts map[string][]corev1.VolumeMount
 	env    map[string][]corev1.EnvVar
@@ -60,6 +61,9 @@ func (a *additions) to(pod *corev1.Pod) {
 	if a.gracePeriod != nil {
 		spec.TerminationGracePeriodSeconds = a.gracePeriod
 	}
+	if a.shareProcesses != nil {
+		spec.ShareProcessNamespace = a.shareProcesses
+	}
 	spec.Volumes = append(spec.Volumes, a.volumes...)
 	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
 		for i := range list {
@@ -88,10 +92,8 @@ func usualWay(t testing.TB, before, after *corev1.Pod) http.Handler {
 func between(before, after *corev1.Pod) additions {
 	a := additions{
 		labels: newMembers(before.Labels, after.Labels), annotations: newMembers(before.Annotations, after.Annotations),
+		gracePeriod: after.Spec.TerminationGracePeriodSeconds, shareProcesses: after.Spec.ShareProcessNamespace,
 		mounts: map[string][]corev1.VolumeMount{}, env: map[string][]corev1.EnvVar{},
-	}
-	if had, has := before.Spec.TerminationGracePeriodSeconds, after.Spec.TerminationGracePeriodSeconds; *had != *has {
-		a.gracePeriod = has
 	}
 	a.volumes = newItems(before.Spec.Volumes, after.Spec.Volumes, func(v corev1.Volume) string { return v.Name })
 	byName := func(c corev1.Container) string { return c.Name }
