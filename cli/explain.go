@@ -138,6 +138,10 @@ func (e *explainer) object(o *object) *ExplainedObject {
 	for _, w := range a.res.Warnings {
 		out.Warnings = append(out.Warnings, ExplainedWarning{Code: w.Code, Text: w.Text})
 	}
+	if _, err := o.doc.Patch(a.patch()); err != nil {
+		t := asTrouble(err, o)
+		out.Outcome, out.Errors = string(sidecars.Denied), append(out.Errors, e.problem(&t, a))
+	}
 	out.Asks = e.asks(a)
 	out.Sidecars = e.sidecars(a)
 	out.Added = added(a)

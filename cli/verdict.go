@@ -1,9 +1,9 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -165,13 +165,15 @@ func warningsOf(res *sidecars.Result) []string {
 	return out
 }
 
-// asTrouble places an error that concerns a whole object.
+// asTrouble turns an error of a document, which begins with its name and a line, into a trouble of an object.
 func asTrouble(err error, o *object) trouble {
-	text := err.Error()
-	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
-		text = cause.Error()
+	at := o.place("")
+	rest, _ := strings.CutPrefix(err.Error(), at.file+":")
+	line, text, ok := strings.Cut(rest, ": ")
+	if n, bad := strconv.Atoi(line); ok && bad == nil {
+		return trouble{place: place{at.file, n}, object: o, text: text}
 	}
-	return trouble{place: o.place(""), text: text}
+	return trouble{place: at, object: o, text: err.Error()}
 }
 
 // outcomeOf words an answer for the report.

@@ -136,11 +136,11 @@ var (
 	oddKeys  = []string{"a", "on", "No", "null", "1", "a b", "a.b", "#", "é", `q"`, "a: b", "- x", "~", "?", "[x]", "", "b", "c\nd", "=", "<<"}
 )
 
-func (g *emitGen) map_(depth int) (map[string]any, map[string]any) {
+func (g *emitGen) object(depth int) (map[string]any, map[string]any) {
 	data, means := map[string]any{}, map[string]any{}
 	for range rapid.IntRange(0, 3).Draw(g.t, "members") {
 		key := rapid.SampledFrom(oddKeys).Draw(g.t, "key")
-		d, m := g.any(depth, -1)
+		d, m := g.any(depth)
 		data[key] = d
 		delete(means, key)
 		if m != (dropped{}) {
@@ -151,7 +151,7 @@ func (g *emitGen) map_(depth int) (map[string]any, map[string]any) {
 }
 
 // any draws a value and its meaning; in is the item that $(item) stands for, or -1.
-func (g *emitGen) any(depth, in int) (any, any) {
+func (g *emitGen) any(depth int) (any, any) {
 	kinds := []string{"text", "number", "bool", "hole", "map", "list", "texts", "when", "null"}
 	if g.toml {
 		kinds = kinds[:len(kinds)-1]
@@ -169,12 +169,12 @@ func (g *emitGen) any(depth, in int) (any, any) {
 	case "bool":
 		return true, true
 	case "hole":
-		return g.hole(in)
+		return g.hole()
 	case "map":
-		d, m := g.map_(depth - 1)
+		d, m := g.object(depth - 1)
 		return d, m
 	case "when":
-		d, m := g.map_(depth - 1)
+		d, m := g.object(depth - 1)
 		holds := rapid.Bool().Draw(g.t, "holds")
 		d["$when"] = map[string]any{"text": []any{map[bool]string{true: "*", false: "else"}[holds]}}
 		if holds {
@@ -189,7 +189,7 @@ func (g *emitGen) any(depth, in int) (any, any) {
 	return nil, nil
 }
 
-func (g *emitGen) hole(in int) (any, any) {
+func (g *emitGen) hole() (any, any) {
 	switch rapid.SampledFrom([]string{"text", "within", "port", "bool"}).Draw(g.t, "hole") {
 	case "within":
 		return "<$(params.text)|$(params.port)>", "<" + g.values[g.at("text")].text + "|80>"
@@ -212,13 +212,13 @@ func (g *emitGen) list(depth int, kinds ...string) (any, any) {
 		d, m := any(nil), any(nil)
 		switch rapid.SampledFrom(append(kinds, "each")).Draw(g.t, "item") {
 		case "map", "when":
-			dm, mm := g.map_(max(depth, 0))
+			dm, mm := g.object(max(depth, 0))
 			d, m = dm, mm
 		case "text":
 			d = rapid.SampledFrom(oddTexts).Draw(g.t, "text")
 			m = d
 		case "hole":
-			d, m = g.hole(-1)
+			d, m = g.hole()
 		case "texts":
 			d, m = []any{"x"}, []any{"x"}
 		case "each":
@@ -252,7 +252,7 @@ func TestPropertyFilesSayTheirData(t *testing.T) {
 		g := &emitGen{t: t, toml: format == v1alpha1.FormatTOML, values: []value{
 			{}, {items: []item{}}, {text: "l", items: []item{{text: odd.Draw(t, "item")}, {text: "b"}}}, {}, {text: "80"},
 			{text: "r", items: []item{{fields: []string{"/a", "1"}}, {fields: []string{"/b", "2"}}}}, {text: odd.Draw(t, "text")}, {text: "true"}}}
-		data, means := g.map_(3)
+		data, means := g.object(3)
 		raw, err := json.Marshal(data)
 		if err != nil {
 			t.Fatal(err)

@@ -303,7 +303,7 @@ func refusedByField(res *sidecars.Result, key string) error {
 	}
 	for _, e := range res.Errors {
 		if e.Field != "metadata.annotations["+key+"]" && e.Field != "metadata.annotations" {
-			return fmt.Errorf("is refused for another field: %v", e)
+			return fmt.Errorf("is refused for another field: %w", e)
 		}
 		if len(e.Error()) > 1000 {
 			return fmt.Errorf("is refused with %d bytes of text", len(e.Error()))

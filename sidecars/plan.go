@@ -87,12 +87,15 @@ type containerAddition struct {
 	sidecar      int
 }
 
+// besides is room for what an entry gets beside its ready text, in bytes: mounts, values, its part of the status.
+const besides = 768
+
 func newPlan(r *request) *plan {
 	p := &plan{req: r, pod: r.pod}
 	p.sidecars = make([]*sidecar, len(r.entries))
-	all, size := make([]sidecar, len(r.entries)), 1024
+	all, size := make([]sidecar, len(r.entries)), 0
 	for i, e := range r.entries {
-		size += 512 + e.size + e.size/4
+		size += e.size + besides
 		p.sidecars[i] = &all[i]
 		all[i] = sidecar{entry: e, values: r.values[i], joined: make([]joint, len(e.volumes)),
 			now: v1alpha1.InjectedSidecar{Name: e.Name, Revision: e.Revision}}

@@ -42,7 +42,7 @@ func (t *takenPort) path(p *plan) *field.Path {
 }
 
 func (p *plan) declaredPorts() []takenPort {
-	out := make([]takenPort, 0, 8)
+	out := make([]takenPort, 0, 4)
 	p.pod.all(func(c containerPlace) {
 		if c.list == "initContainers" && c.ctr.RestartPolicy != "Always" {
 			return

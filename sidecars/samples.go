@@ -29,33 +29,39 @@ func (p *param) samples() []string {
 	if p.typ == v1alpha1.TypeList {
 		return append(out, p.listSamples()...)
 	}
+	add(p.typicalSamples()...)
+	return out
+}
+
+// typicalSamples lists values at the edges of a type.
+func (p *param) typicalSamples() []string {
 	switch p.typ {
 	case v1alpha1.TypeString:
 		longest := p.decl.MaxLength
 		if longest == 0 {
 			longest = defaultMaxLength
 		}
-		add("a", strings.Repeat("a", longest), `"'\ $(X) ${X} {{x}} %s #`)
+		return []string{"a", strings.Repeat("a", longest), `"'\ $(X) ${X} {{x}} %s #`}
 	case v1alpha1.TypeInteger:
-		add("0", "1", "9223372036854775807")
+		return []string{"0", "1", "9223372036854775807"}
 	case v1alpha1.TypeBoolean:
-		add("true", "false")
+		return []string{"true", "false"}
 	case v1alpha1.TypeQuantity:
-		add("1", "64Mi", "100m")
+		return []string{"1", "64Mi", "100m"}
 	case v1alpha1.TypeDuration:
-		add("1s", "1m30s")
+		return []string{"1s", "1m30s"}
 	case v1alpha1.TypePort:
-		add("1", "65535")
+		return []string{"1", "65535"}
 	case v1alpha1.TypePath:
-		add("/a", "/a/b.c")
+		return []string{"/a", "/a/b.c"}
 	case v1alpha1.TypeURL:
-		for _, s := range append(p.decl.Schemes, "http", "https") {
-			add(s+"://a", s+"://a.example:8080/b?c=d#e")
+		var out []string
+		for _, s := range slices.Concat(p.decl.Schemes, []string{"http", "https"}) {
+			out = append(out, s+"://a", s+"://a.example:8080/b?c=d#e")
 		}
-	case v1alpha1.TypeSecretName, v1alpha1.TypeConfigMapName:
-		add("a", "a.b-c")
+		return out
 	}
-	return out
+	return []string{"a", "a.b-c"}
 }
 
 func (p *param) declaredSample(v *v1alpha1.Value) []string {

@@ -133,12 +133,12 @@ func (u *remover) metadata() {
 }
 
 func (u *remover) members(path string, m *Annotations, keys []string) {
-	keys = slices.DeleteFunc(slices.Clone(keys), func(k string) bool { _, ok := m.Ours[k]; return !ok })
+	keys = slices.DeleteFunc(union(nil, keys), func(k string) bool { _, ok := m.Ours[k]; return !ok })
 	if len(keys) == m.Count && m.Count > 0 {
 		u.remove(path)
 		return
 	}
 	for _, k := range keys {
-		u.remove(path + "/" + strings.ReplaceAll(k, "/", "~1"))
+		u.remove(path + "/" + strings.ReplaceAll(strings.ReplaceAll(k, "~", "~0"), "/", "~1"))
 	}
 }
