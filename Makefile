@@ -43,8 +43,8 @@ check-generated: ## fail where a generated reference is not up to date
 fuzz-short: ## every fuzz target for 10 seconds
 	@hack/fuzz.sh 10s
 
-fuzz: ## every fuzz target for 10 minutes
-	@hack/fuzz.sh 10m
+fuzz: ## every fuzz target for 10 minutes, all at once
+	@hack/fuzz.sh 10m together
 
 bench: ## benchmarks beside the usual way
 	@$(GO) test ./test/bench -run TestTable -count=1 -v

@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 lint=$(hack/tool.sh golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
-"$lint" run ./...
+"$lint" run --allow-parallel-runners ./...
 go mod tidy -diff >/dev/null || { echo "go.mod is not tidy: run go mod tidy" >&2; exit 1; }
