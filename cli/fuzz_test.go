@@ -19,6 +19,9 @@ func FuzzInject(f *testing.F) {
 		f.Add(withNamespace(c, c.PodYAML))
 	}
 	f.Add(cases[0].Deployment())
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {annotations: {pillion.dev/inject: shipper, pillion.dev/shipper.endpoint: 'http://a'}}\n"
+	f.Add([]byte(pod))
+	f.Add([]byte(pod + "spec: {containers: [null]}"))
 	f.Add([]byte("apiVersion: v1\nkind: List\nitems: [{kind: Pod}]"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		once := run(t, text, "inject")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pillion-dev/pillion/api/v1alpha1"
 	"github.com/pillion-dev/pillion/sidecars"
 )
 
@@ -659,6 +660,17 @@ func TestBadCatalogs(t *testing.T) {
 		{"a list", map[string]string{"a.yaml": "\n- a\n"}, []string{"a.yaml:1: want an object with apiVersion, kind, metadata and spec, got a list"}},
 		{"no YAML", map[string]string{"a.yaml": "\x00\x01\x02"}, []string{"a.yaml:1: control characters are not allowed"}},
 		{"no UTF-8", map[string]string{"a.yaml": "a: b\nc: \"\xff\"\n"}, []string{"a.yaml:2: invalid leading UTF-8 octet"}},
+		{"an entry behind empty documents", map[string]string{"a.yaml": "---\n# nothing\n---\n---\nkind: x\n"}, []string{`a.yaml:5: kind: Unsupported value: "x": supported values: "ClusterSidecar", "Sidecar"`}},
+		{"markers of every form", map[string]string{"a.yaml": "%YAML 1.1\n# first\n--- # here\nkind: a\n... # end\n# second\nkind: b\n---\t\r\nkind: c\r\n---\r\nkind: |\n  ---d\n---- e\n...\n"},
+			[]string{`a.yaml:4: kind: Unsupported value: "a": supported values: "ClusterSidecar", "Sidecar"`, `a.yaml:7: kind: Unsupported value: "b": supported values: "ClusterSidecar", "Sidecar"`,
+				`a.yaml:9: kind: Unsupported value: "c": supported values: "ClusterSidecar", "Sidecar"`, "a.yaml:13: could not find expected ':'"}},
+		{"keys that are none", map[string]string{"a.yaml": "kind: ClusterSidecar\n~: x\n? [a]\n: b\nspec:\n  {a: b}: c\n"},
+			[]string{`a.yaml:2: ~: Invalid value: "~": is no key: want a string`, `a.yaml:3: ~: Invalid value: "!!seq": is no key: want a string`, `a.yaml:6: spec.~: Invalid value: "!!map": is no key: want a string`}},
+		{"values that JSON does not have", map[string]string{"a.yaml": entryNamed("one", "flushSeconds: 5", "flushSeconds: .inf", "GOOD_PORT", "x")}, []string{`a.yaml:45: spec.flushSeconds: Invalid value: ".inf": want a string, number or boolean of JSON`}},
+		{"a merge of nothing", map[string]string{"a.yaml": entryNamed("one", "flushSeconds: 5", "order: {<<: 5}")}, []string{`a.yaml:45: spec.order.<<: Invalid value: "": want an alias of an object, or a list of those`}},
+		{"a mistake in what is merged", map[string]string{"a.yaml": entryNamed("one", "    - {name: X_PORT, value: $(params.port)}", "    - &a {name: X-PORT, value: $(params.port)}\n    - {<<: *a, containers: [a, \"[\"]}")},
+			[]string{`a.yaml:44: spec.appEnv[0].name: Invalid value: "X-PORT": must be a C identifier`, `a.yaml:44: spec.appEnv[1].name: Invalid value: "X-PORT": must be a C identifier`,
+				`a.yaml:45: spec.appEnv[1].containers[1]: Invalid value: "[": want a container name, a glob, or one $(params.NAME) of a list`}},
 		{"two entries of one name", map[string]string{"a.yaml": entryNamed("one"), "b.yaml": "# first\n" + entryNamed("one")},
 			[]string{`b.yaml:5: metadata.name: Duplicate value: "one": is also in a.yaml`}},
 		{"two entries of one name in a file, the second with a mistake", map[string]string{"a.yaml": entryNamed("one") + "---\n" + entryNamed("one", "flushSeconds: 5", "flushSeconds: -1")},
@@ -734,4 +746,23 @@ func (u unreadable) ReadFile(name string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
 	}
 	return u.MapFS.ReadFile(name)
+}
+
+// TestOrderInACircleEnds injects entries that wait for one another from a catalog that Load did not see.
+func TestOrderInACircleEnds(t *testing.T) {
+	var entries []*sidecars.Entry
+	for name, after := range map[string]string{"a": "b", "b": "c", "c": "a"} {
+		spec := &v1alpha1.SidecarSpec{Order: v1alpha1.Order{After: []string{after}}, Containers: []v1alpha1.Container{{Name: name, Body: v1alpha1.Object{
+			"image": []byte(`"a"`), "resources": []byte(`{"limits":{"cpu":"1m","memory":"1Mi"}}`)}}}}
+		e, errs := sidecars.Compile(name, spec)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		entries = append(entries, e)
+	}
+	pod := hostilePod(t, map[string]string{v1alpha1.AnnotationInject: "c,b,a"})
+	res, _, err := run(sidecars.NewCatalog(entries...), pod, &sidecars.Namespace{})
+	if diff := cmp.Diff([]string{"b", "a", "c"}, res.Sidecars); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
 }

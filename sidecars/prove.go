@@ -90,12 +90,13 @@ func (e *Entry) namesContainers(i int) bool {
 // Ignore, so an entry that fails here must not be used. The errors have field paths in the entry's document.
 func (e *Entry) Prove(_ *Catalog) field.ErrorList {
 	var errs field.ErrorList
+	pr := proof{e, map[string]bool{}}
 	e.combinations(func(values []value) {
 		const enough = 20
 		if len(errs) >= enough {
 			return
 		}
-		for _, err := range e.proveAt(values) {
+		for _, err := range pr.at(values) {
 			// At one place, one value is example enough.
 			if !slices.ContainsFunc(errs, func(o *field.Error) bool { return o.Field == err.Field && o.Detail == err.Detail }) {
 				errs = append(errs, err)
@@ -105,8 +106,24 @@ func (e *Entry) Prove(_ *Catalog) field.ErrorList {
 	return sortErrors(errs)
 }
 
-// proveAt proves the entry at one set of values.
-func (e *Entry) proveAt(values []value) field.ErrorList {
+// proof remembers what is proved: from one set of values to the next most parts are the same.
+type proof struct {
+	*Entry
+	proved map[string]bool
+}
+
+// once checks a text that was not checked yet or was wrong.
+func (e *proof) once(text string, check func() field.ErrorList) field.ErrorList {
+	if e.proved[text] {
+		return nil
+	}
+	errs := check()
+	e.proved[text] = len(errs) == 0
+	return errs
+}
+
+// at proves the entry at one set of values.
+func (e *proof) at(values []value) field.ErrorList {
 	errs := e.unset(values)
 	if len(errs) > 0 {
 		return errs
@@ -124,19 +141,34 @@ func (e *Entry) proveAt(values []value) field.ErrorList {
 		return e.proofRefusal(p)
 	}
 	for _, c := range p.containers {
-		errs = append(errs, partErrors(e.containerPath(c.name), c.json, newContainer)...)
+		errs = append(errs, e.once(string(c.json), func() field.ErrorList {
+			return partErrors(e.containerPath(c.name), c.json, newContainer)
+		})...)
 	}
 	for _, v := range p.volumes {
-		errs = append(errs, partErrors(e.volumePath(v.name), v.json, newVolume)...)
+		errs = append(errs, e.once(string(v.json), func() field.ErrorList {
+			return partErrors(e.volumePath(v.name), v.json, newVolume)
+		})...)
 	}
-	errs = append(errs, e.proveFiles(p)...)
+	errs = append(errs, e.files(p)...)
 	if len(errs) > 0 {
 		return errs
 	}
-	if err := applies(object, p.patch()); err != nil {
-		return field.ErrorList{field.Invalid(field.NewPath("spec"), e.Name, "its patch does not apply: "+err.Error())}
+	return e.patchApplies(object, p.patch())
+}
+
+// patchApplies applies a patch, where none with the same paths was: with values that decode, it is the paths that count.
+func (e *proof) patchApplies(object []byte, ops []gojsonpatch.Operation) field.ErrorList {
+	paths := "patch of " + string(object)
+	for _, op := range ops {
+		paths += " " + op.Path
 	}
-	return nil
+	return e.once(paths, func() field.ErrorList {
+		if err := applies(object, ops); err != nil {
+			return field.ErrorList{field.Invalid(field.NewPath("spec"), e.Name, "its patch does not apply: "+err.Error())}
+		}
+		return nil
+	})
 }
 
 // unset finds numbers that are not given.
@@ -269,6 +301,9 @@ var unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
 // partErrors decodes a part of the patch. What is wrong at every value was found when the entry was compiled; the path is
 // that in the patch, where conditions may have moved an index.
 func partErrors(at *field.Path, raw []byte, into func() any) field.ErrorList {
+	if strictDecode(raw, into()) == nil {
+		return nil
+	}
 	v, err := decodeTree(raw)
 	tree, ok := v.(map[string]any)
 	if err != nil || !ok {
@@ -277,18 +312,21 @@ func partErrors(at *field.Path, raw []byte, into func() any) field.ErrorList {
 	return decodeErrors(at, tree, into)
 }
 
-// proveFiles parses every file in its own language.
-func (e *Entry) proveFiles(p *plan) field.ErrorList {
+// files parses every file in its own language.
+func (e *proof) files(p *plan) field.ErrorList {
 	var errs field.ErrorList
 	for i := range e.Spec.Files {
 		f := &e.Spec.Files[i]
 		for _, a := range p.annotations {
-			if a.name != e.files[i].annotation {
+			if a.name != e.Entry.files[i].annotation {
 				continue
 			}
-			if err := parses(f.Format, a.json); err != nil {
-				errs = append(errs, field.Invalid(field.NewPath("spec", "files").Index(i), f.Name, err.Error()))
-			}
+			errs = append(errs, e.once(a.name+string(a.json), func() field.ErrorList {
+				if err := parses(f.Format, a.json); err != nil {
+					return field.ErrorList{field.Invalid(field.NewPath("spec", "files").Index(i), f.Name, err.Error())}
+				}
+				return nil
+			})...)
 		}
 	}
 	return errs

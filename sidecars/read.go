@@ -2,6 +2,7 @@ package sidecars
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,28 +82,34 @@ func readFile(fsys fs.FS, name string) ([]*document, []error) {
 	return docs, errs
 }
 
-// splitDocuments finds the documents by the lines that only separate them, so that one that is no YAML does not hide the
-// others. It leaves their content in text.
+// splitDocuments finds the documents by the lines that separate them, so that one that is no YAML does not hide the others.
 func splitDocuments(file string, text []byte) []*rawDocument {
 	var out []*rawDocument
 	d := &rawDocument{document: document{file: file}}
-	n, content := 0, false
+	n, begun := 0, false
 	for line := range bytes.Lines(text) {
-		marker := string(bytes.TrimRight(line, " \t\r\n"))
-		begins := marker == "---" || strings.HasPrefix(marker, "--- ") || strings.HasPrefix(marker, "---\t")
-		if content && (begins || marker == "...") {
+		word := bytes.TrimRight(line, " \t\r\n")
+		begins, ends := marks(word, "---"), marks(word, "...")
+		if begun && (begins || ends) {
 			out = append(out, d)
-			d, content = &rawDocument{document: document{file: file, line: n}}, false
+			d, begun = &rawDocument{document: document{file: file, line: n}}, false
 		}
-		if marker != "..." {
-			d.text = append(d.text, line...)
-		} else {
-			d.text = append(d.text, '\n')
-		}
-		content = content || begins && marker != "---" || marker != "" && !begins && marker != "..." && marker[0] != '#' && marker[0] != '%'
 		n++
+		if ends {
+			d.text = append(d.text, '\n')
+			continue
+		}
+		d.text = append(d.text, line...)
+		// What stands before a marker and is nothing, a comment or a directive belongs to the document that follows.
+		begun = begun || begins || len(word) > 0 && word[0] != '#' && word[0] != '%'
 	}
 	return append(out, d)
+}
+
+// marks reports whether a line is a marker, with or without something behind it.
+func marks(line []byte, marker string) bool {
+	rest, ok := bytes.CutPrefix(line, []byte(marker))
+	return ok && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t')
 }
 
 type rawDocument struct {
@@ -125,8 +132,11 @@ func (d *rawDocument) read() []error {
 		return []error{tooLarge}
 	}
 	raw, err := sigsyaml.YAMLToJSON(d.text)
+	if err != nil && len(errs) > 0 {
+		return d.locate(errs)
+	}
 	if err != nil {
-		return append(d.locate(errs), d.syntaxError(err))
+		return []error{d.syntaxError(err)}
 	}
 	entry, bad, err := decodeEntry(raw)
 	if err != nil {
@@ -238,6 +248,8 @@ func (t *tidier) node(at *field.Path, n *yaml.Node, depth int) {
 		return
 	}
 	switch n.Kind {
+	case yaml.ScalarNode:
+		t.scalar(at, n)
 	case yaml.AliasNode:
 		t.node(at, n.Alias, depth+1)
 	case yaml.SequenceNode:
@@ -249,14 +261,47 @@ func (t *tidier) node(at *field.Path, n *yaml.Node, depth int) {
 	}
 }
 
+// scalar finds what YAML knows and JSON does not.
+func (t *tidier) scalar(at *field.Path, n *yaml.Node) {
+	tag := n.ShortTag()
+	if at != nil && (tag == "!!binary" || tag == "!!float" && strings.ContainsAny(n.Value, "nN")) {
+		t.wrong(n, field.Invalid(at, n.Value, "want a string, number or boolean of JSON"))
+	}
+}
+
+func (t *tidier) wrong(n *yaml.Node, e *field.Error) {
+	t.errs, t.lines[e] = append(t.errs, e), n.Line
+}
+
+// mergeable reports whether a value can stand at the key <<.
+func mergeable(n *yaml.Node) bool {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.SequenceNode {
+		return n.Kind == yaml.MappingNode
+	}
+	return !slices.ContainsFunc(n.Content, func(it *yaml.Node) bool { return it.Kind == yaml.SequenceNode || !mergeable(it) })
+}
+
+// keyTags are the kinds of keys that JSON can have.
+var keyTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!merge"}
+
 func (t *tidier) mapping(at *field.Path, n *yaml.Node, depth int) {
 	seen := make(map[string]bool, len(n.Content)/2)
 	kept := n.Content[:0:0]
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
+		if !slices.Contains(keyTags, key.ShortTag()) {
+			t.wrong(key, field.Invalid(at.Child(cmp.Or(key.Value, "~")), cmp.Or(key.Value, key.ShortTag()), "is no key: want a string"))
+			continue
+		}
+		if key.Tag == "!!merge" && !mergeable(value) {
+			t.wrong(key, field.Invalid(at.Child(key.Value), "", "want an alias of an object, or a list of those"))
+			continue
+		}
 		if seen[key.Value] && key.Tag != "!!merge" {
-			twice := duplicate(at.Child(key.Value), key.Value, "is set above")
-			t.errs, t.lines[twice] = append(t.errs, twice), key.Line
+			t.wrong(key, duplicate(at.Child(key.Value), key.Value, "is set above"))
 			continue
 		}
 		seen[key.Value] = true

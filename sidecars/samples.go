@@ -115,18 +115,27 @@ const mostCombinations = 5000
 // at each of its samples.
 func (e *Entry) combinations(do func(values []value)) {
 	bases := e.bases()
-	left := mostCombinations - len(bases)
+	bases = bases[:min(len(bases), mostCombinations)]
 	for _, b := range bases {
 		do(slices.Clone(b))
 	}
+	samples := make([][]value, len(e.params))
+	for i := range e.params {
+		for _, s := range e.params[i].samples() {
+			if v, err := e.params[i].parse(s); err == nil {
+				samples[i] = append(samples[i], v)
+			}
+		}
+	}
+	left := mostCombinations - len(bases)
 	for _, b := range bases {
-		for i := range e.params {
-			for _, s := range e.params[i].samples() {
+		for i := range samples {
+			for _, v := range samples[i] {
 				if left--; left < 0 {
 					return
 				}
 				with := slices.Clone(b)
-				e.set(with, i, s)
+				with[i] = v
 				do(with)
 			}
 		}

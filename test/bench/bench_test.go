@@ -1,18 +1,19 @@
 package bench
 
-import (
-	"testing"
-)
+import "testing"
 
 func BenchmarkReview(b *testing.B) {
 	ours := pillion(catalog(b))
 	for _, w := range works(b) {
-		pillions, usuals := both(b, w, ours)
-		for name, c := range map[string]*call{"pillion": pillions, "usual": usuals} {
-			b.Run(name+"/"+w.pod+"/"+w.asks, func(b *testing.B) {
+		p, u := both(b, w, ours)
+		for _, way := range []struct {
+			name string
+			*call
+		}{{"pillion", p}, {"usual way", u}} {
+			b.Run(w.pod+"/"+w.asks+"/"+way.name, func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					c.do()
+					way.do()
 				}
 			})
 		}

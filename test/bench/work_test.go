@@ -14,7 +14,15 @@ import (
 	"github.com/pillion-dev/pillion/webhook"
 )
 
-// asks are the annotations of a Pod, in text, by what is asked for.
+// What is asked for, and of which Pod.
+const (
+	oneSmall    = "one small sidecar"
+	fourBuiltin = "four built-in"
+	simplePod   = "simple"
+	realPod     = "realistic"
+)
+
+// asks are the annotations of a Pod by what it asks for.
 var asks = map[string]map[string]string{
 	oneSmall: {
 		"pillion.dev/inject":      "small",
@@ -30,14 +38,6 @@ var asks = map[string]map[string]string{
 		"pillion.dev/confd.endpoints":      "https://etcd-0.example:2379,https://etcd-1.example:2379",
 	},
 }
-
-// What is asked for, and of which Pod.
-const (
-	oneSmall    = "one small sidecar"
-	fourBuiltin = "four built-in"
-	simplePod   = "simple"
-	realPod     = "realistic"
-)
 
 // work is a Pod that asks for something.
 type work struct {
@@ -110,9 +110,9 @@ func catalog(t testing.TB) *sidecars.Catalog {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries := []*sidecars.Entry{c.Entry("small")}
-	for _, name := range sidecars.Builtin().Names() {
-		entries = append(entries, sidecars.Builtin().Entry(name))
+	builtin, entries := sidecars.Builtin(), []*sidecars.Entry{c.Entry("small")}
+	for _, name := range builtin.Names() {
+		entries = append(entries, builtin.Entry(name))
 	}
 	return sidecars.NewCatalog(entries...)
 }
