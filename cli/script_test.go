@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 			if err := os.Mkdir(dir, 0o755); err != nil {
 				return err
 			}
-			oneLine := `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"one-line","annotations":{"pillion.dev/inject":"envy"}},"spec":{"containers":[]}}`
+			oneLine := `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"one-line","annotations":{"pillion.dev/inject":"envy"}},"spec":{"containers":[{"name":"a","image":"a"}]}}`
 			if err := os.WriteFile(filepath.Join(env.WorkDir, "no-newline.json"), []byte(oneLine), 0o644); err != nil {
 				return err
 			}

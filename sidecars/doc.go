@@ -10,7 +10,7 @@
 // A rule of injection is a file. Its opening comment says what the rule is, what it reads, what it adds, and which golden
 // cases in test/golden/cases show it:
 //
-//	which Pods               hostnetwork.go podsecurity.go request.go keys.go
+//	which Pods               spec.go hostnetwork.go podsecurity.go request.go keys.go
 //	what is ours already     identity.go names.go status.go
 //	containers               containers.go order.go resources.go runas.go token.go processes.go grace.go
 //	volumes and files        join.go volumes.go files.go paths.go evict.go

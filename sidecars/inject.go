@@ -28,6 +28,7 @@ func Inject(c *Catalog, pod *Pod, ns *Namespace) *Result {
 
 // gather runs the rules. The order on the page is the order in which they see each other's additions.
 func (p *plan) gather() {
+	p.checkSpec()          // spec.go
 	p.checkKind()          // hostnetwork.go
 	p.checkPodSecurity()   // podsecurity.go
 	p.identify()           // identity.go

@@ -29,10 +29,11 @@ import (
 	"github.com/pillion-dev/pillion/test/golden"
 )
 
-// TestMain has every property see 1,000 cases where -rapid.checks does not say; `make prove` says ten times as many.
+// TestMain has every property see 1,000 cases where -rapid.checks or RAPID_CHECKS does not say; `make prove` says ten times
+// as many.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	set := false
+	_, set := os.LookupEnv("RAPID_CHECKS")
 	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "rapid.checks" })
 	if !set {
 		if err := flag.Set("rapid.checks", "1000"); err != nil {
