@@ -3,7 +3,8 @@ package sidecars
 import "encoding/json"
 
 // Rule: an entry's appEnv is added to the app containers meant; a variable that a container has already stays, with a
-// warning where it says something else. Two entries that set one variable to different values are refused.
+// warning where it says something else. Two entries that set one variable to different values are refused; in a container
+// that came after both, the first one's value stands, with a warning.
 // Reads: env of app containers.
 // Adds: env of app containers.
 // Golden: app-env, app-env-kept, app-env-of-two-entries, app-env-no-such-container.
@@ -48,7 +49,11 @@ func (p *plan) addVariable(s *sidecar, c containerPlace, name, value string) {
 		if other.to.ctr != c.ctr || other.name != name {
 			continue
 		}
-		if other.value != value {
+		switch before := p.sidecar(other.by); {
+		case other.value == value:
+		case s.was != nil && before != nil && before.was != nil: // a container that came later denies nothing
+			p.warn(CodeEnvKept, "container %s gets %s of sidecar %s, not of %s", c.ctr.Name, name, other.by, s.entry.Name)
+		default:
 			why := "sidecars " + other.by + " and " + s.entry.Name + " set this variable of container " + c.ctr.Name + " to different values"
 			p.fail(Conflict, duplicate(p.req.injectPath(), name, why))
 		}

@@ -1,5 +1,7 @@
 package sidecars
 
+import "math"
+
 // defaultGrace is what the API server sets where a Pod says nothing, in seconds.
 const defaultGrace = 30
 
@@ -22,11 +24,11 @@ func (p *plan) extendGrace() {
 	if p.pod.Spec.TerminationGracePeriodSeconds != nil {
 		grace = *p.pod.Spec.TerminationGracePeriodSeconds
 	}
-	if grace == 0 {
-		p.warn(CodeNoGrace, "terminationGracePeriodSeconds is 0: sidecars are killed before they flush")
+	if grace <= 0 {
+		p.warn(CodeNoGrace, "terminationGracePeriodSeconds is %d: sidecars are killed before they flush", grace)
 		return
 	}
-	extended := grace + flush
+	extended := min(grace, math.MaxInt64-flush) + flush
 	p.gracePeriod = &extended
 	p.status.GracePeriodWas = &grace
 }

@@ -14,7 +14,8 @@ import (
 // Rule: where an app container mounts a volume at a shared path already, the sidecar joins that volume (emptyDir, PVC or
 // hostPath alike) with its subPath; where it mounts a parent of the path, the sidecar joins at the subdirectory. Two
 // volumes at one path, a subPathExpr, or a read-only volume under a writing sidecar are refused. Where nothing is
-// mounted, the entry's own emptyDir is. Every container meant gets the mount it lacks.
+// mounted, the entry's own emptyDir is. Every container meant gets the mount it lacks. What an earlier run joined stays
+// joined, whatever a container that came later mounts there.
 // Reads: volumeMounts of app containers, kinds of volumes.
 // Adds: volumeMounts of app containers and of other entries.
 // Golden: shared-volume, join-*.
@@ -32,7 +33,7 @@ func (p *plan) joinVolumes() {
 func (p *plan) joinVolume(s *sidecar, i int, v *volume) {
 	j := &s.joined[i]
 	*j = joint{volume: v.name, own: true}
-	var found foundJoint
+	found, before := p.joinedBefore(s, v)
 	paths := make([]string, len(v.shares))
 	for k := range v.shares {
 		sh := &v.shares[k]
@@ -41,7 +42,9 @@ func (p *plan) joinVolume(s *sidecar, i int, v *volume) {
 		}
 		if at := sh.mountPath.text(s.values); p.validMountPath(s, sh, at) {
 			paths[k] = at
-			p.findJoint(s, v, k, at, &found)
+			if !before {
+				p.findJoint(s, v, k, at, &found)
+			}
 		}
 	}
 	if found.volume != "" {
@@ -61,6 +64,29 @@ func (p *plan) validMountPath(s *sidecar, sh *share, at string) bool {
 	}
 	p.fail(BadParameter, field.Invalid(p.settingPath(s, sh.mountPath), quotedIfLong(at), "sidecar "+s.entry.Name+" cannot share a volume at this path: want a clean absolute path without a colon"))
 	return false
+}
+
+// joinedBefore gives what the entry's own containers, which an earlier run added, mount as the volume. What new containers
+// of the app mount at its paths is then theirs.
+func (p *plan) joinedBefore(s *sidecar, v *volume) (foundJoint, bool) {
+	for i := range s.entry.containers {
+		c := &s.entry.containers[i]
+		at, there := p.pod.container(c.name)
+		if !there || s.was == nil || !slices.Contains(s.was.Containers, c.name) {
+			continue
+		}
+		for _, m := range c.mounts {
+			mountPath := m.mountPath.text(s.values)
+			k := slices.IndexFunc(at.ctr.VolumeMounts, func(had Mount) bool { return had.MountPath == mountPath })
+			if m.volume != v.name || k < 0 || !m.when.holds(s.values) {
+				continue
+			}
+			had := &at.ctr.VolumeMounts[k]
+			sub := strings.TrimSuffix(strings.TrimSuffix(had.SubPath, m.subPath.text(s.values)), "/")
+			return foundJoint{volume: had.Name, subPath: sub, by: c.name, at: mountPath}, true
+		}
+	}
+	return foundJoint{}, false
 }
 
 // foundJoint is what a container of the app mounts at a shared path.

@@ -206,7 +206,7 @@ func (g *podGen) specFlags(spec tree) {
 	g.maybe(4, spec, "hostNetwork", func() any { return true })
 	g.maybe(3, spec, "hostPID", func() any { return true })
 	g.maybe(20, spec, "os", func() any { return g.odd(tree{"name": one(g.t, "linux", "linux", "linux", "windows")}) })
-	g.maybe(40, spec, "terminationGracePeriodSeconds", func() any { return one(g.t, 30, 60, 0, 1, 3600, 1<<53) })
+	g.maybe(40, spec, "terminationGracePeriodSeconds", func() any { return one[any](g.t, 30, 60, 0, 1, 3600, 1<<53, json.Number("9223372036854775807"), -1) })
 	g.maybe(20, spec, "automountServiceAccountToken", func() any { return one(g.t, true, false) })
 	g.maybe(30, spec, "serviceAccountName", func() any { return "app" })
 	g.maybe(30, spec, "nodeSelector", func() any { return tree{"disk": "ssd"} })
