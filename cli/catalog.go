@@ -34,8 +34,8 @@ func (a *app) catalogCommand() *cobra.Command {
 			}
 			w := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
 			fmt.Fprintln(w, "NAME\tREVISION\tLEVEL\tDESCRIPTION")
-			for _, name := range catalog.Names() {
-				e := catalog.Entry(name)
+			for _, name := range catalog.Names("") {
+				e := catalog.Entry("", name)
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", name, e.Revision, e.Level, oneLine(e.Spec.Description))
 			}
 			return w.Flush()
@@ -59,7 +59,7 @@ func (a *app) export(names []string) error {
 		return err
 	}
 	if len(names) == 0 {
-		names = catalog.Names()
+		names = catalog.Names("")
 	}
 	var out []byte
 	for _, name := range names {
@@ -83,9 +83,9 @@ func (a *app) export(names []string) error {
 
 // entry gives an entry of the catalog, or an error with the valid names.
 func entry(catalog *sidecars.Catalog, name string) (*sidecars.Entry, error) {
-	e := catalog.Entry(name)
+	e := catalog.Entry("", name)
 	if e == nil {
-		return nil, fmt.Errorf("no sidecar %q; the catalog has %s", name, strings.Join(catalog.Names(), ", "))
+		return nil, fmt.Errorf("no sidecar %q; the catalog has %s", name, strings.Join(catalog.Names(""), ", "))
 	}
 	return e, nil
 }
@@ -95,7 +95,7 @@ func (a *app) completeSidecars(*cobra.Command, []string, string) ([]string, cobr
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	return catalog.Names(), cobra.ShellCompDirectiveNoFileComp
+	return catalog.Names(""), cobra.ShellCompDirectiveNoFileComp
 }
 
 func (a *app) explainSidecarCommand() *cobra.Command {
@@ -109,7 +109,7 @@ func (a *app) explainSidecarCommand() *cobra.Command {
 				return err
 			}
 			if len(args) != 1 {
-				return usagef("name one sidecar: %s", strings.Join(catalog.Names(), ", "))
+				return usagef("name one sidecar: %s", strings.Join(catalog.Names(""), ", "))
 			}
 			e, err := entry(catalog, args[0])
 			if err != nil {
@@ -146,7 +146,7 @@ func (a *app) sidecar(e *sidecars.Entry) {
 
 func writeFields(w io.Writer, items *v1alpha1.Items) {
 	for _, name := range slices.Sorted(maps.Keys(items.Fields)) {
-		f := items.Fields[name]
+		f := v1alpha1.Parameter{Bounds: items.Fields[name]}
 		words := append([]string{f.Description}, boundsOf(&f)...)
 		text := fmt.Sprintf("%s <%s>%s %s", name, typeText(&f), requiredText(&f), strings.Join(words, " "))
 		fmt.Fprintln(w, wrap(text, "      "))

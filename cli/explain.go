@@ -96,7 +96,7 @@ func (e *explainer) asText(a *app) (tell func(*ExplainedObject) error, end func(
 // asJSON tells of all objects at the end.
 func (e *explainer) asJSON(a *app) (tell func(*ExplainedObject) error, end func() error) {
 	all := Explanation{Schema: ExplainSchema, Objects: []*ExplainedObject{}}
-	all.Catalog = ExplainedCatalog{Revision: e.catalog.Revision(), Sidecars: e.catalog.Names()}
+	all.Catalog = ExplainedCatalog{Revision: e.catalog.Revision(), Sidecars: e.catalog.Names("")}
 	tell = func(o *ExplainedObject) error {
 		all.Objects = append(all.Objects, o)
 		return nil
@@ -221,7 +221,7 @@ func (e *explainer) sidecars(a *answer) []*ExplainedSidecar {
 	states := e.states(a)
 	var out []*ExplainedSidecar
 	for _, name := range a.res.Sidecars {
-		entry := e.catalog.Entry(name)
+		entry := e.catalog.Entry("", name)
 		if entry == nil {
 			continue
 		}

@@ -67,7 +67,7 @@ func annotationOf(path string) string {
 func (e *explainer) fixRequired(t *trouble, a *answer) *ExplainedFix {
 	key := annotationOf(t.cause.Field)
 	sidecar, parameter, ok := strings.Cut(strings.TrimPrefix(key, v1alpha1.Prefix), ".")
-	entry := e.catalog.Entry(sidecar)
+	entry := e.catalog.Entry("", sidecar)
 	if !ok || entry == nil {
 		return &ExplainedFix{Text: fmt.Sprintf("set %s below line %d", t.path, t.place.line)}
 	}
@@ -139,7 +139,7 @@ func update(told []*ExplainedSidecar) *ExplainedFix {
 }
 
 func (e *explainer) howToAsk() string {
-	return "to have sidecars, where SIDECAR is any of " + strings.Join(e.catalog.Names(), ", ")
+	return "to have sidecars, where SIDECAR is any of " + strings.Join(e.catalog.Names(""), ", ")
 }
 
 // annotate tells the lines that an annotation on the Pod takes.

@@ -40,8 +40,8 @@ func (s *optIn) check(catalog *sidecars.Catalog) error {
 	s.values = map[string]string{}
 	for i, name := range s.with {
 		s.with[i] = strings.TrimSpace(name)
-		if catalog.Entry(s.with[i]) == nil {
-			return fmt.Errorf("--with %q: no such sidecar; the catalog has %s", s.with[i], strings.Join(catalog.Names(), ", "))
+		if catalog.Entry("", s.with[i]) == nil {
+			return fmt.Errorf("--with %q: no such sidecar; the catalog has %s", s.with[i], strings.Join(catalog.Names(""), ", "))
 		}
 	}
 	for _, text := range s.sets {
@@ -60,9 +60,9 @@ func (s *optIn) add(text string, catalog *sidecars.Catalog) error {
 	if !ok || !dotted {
 		return usagef("--set %q: want sidecar.parameter=value", text)
 	}
-	e := catalog.Entry(sidecar)
+	e := catalog.Entry("", sidecar)
 	if e == nil {
-		return fmt.Errorf("--set %s: no sidecar %q; the catalog has %s", name, sidecar, strings.Join(catalog.Names(), ", "))
+		return fmt.Errorf("--set %s: no sidecar %q; the catalog has %s", name, sidecar, strings.Join(catalog.Names(""), ", "))
 	}
 	if _, ok := e.Spec.Parameters[parameter]; !ok {
 		valid := strings.Join(slices.Sorted(maps.Keys(e.Spec.Parameters)), ", ")
@@ -83,7 +83,7 @@ func splitSettings(text string, catalog *sidecars.Catalog) []string {
 	var out []string
 	start := 0
 	for _, at := range setting.FindAllStringSubmatchIndex(text, -1) {
-		if catalog.Entry(text[at[2]:at[3]]) != nil {
+		if catalog.Entry("", text[at[2]:at[3]]) != nil {
 			out = append(out, text[start:at[0]])
 			start = at[0] + 1
 		}

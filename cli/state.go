@@ -75,7 +75,7 @@ func (p *podObject) container(name string) *podContainer {
 // state compares a container with what it would be. One of an older revision is outdated: what it was injected with is not
 // known any more, so it cannot be told to be changed.
 func (e *explainer) state(s *v1alpha1.InjectedSidecar, is, anew *podContainer) (state, detail string) {
-	entry := e.catalog.Entry(s.Name)
+	entry := e.catalog.Entry("", s.Name)
 	switch {
 	case is == nil:
 		return StateAbsent, "inject adds it again"

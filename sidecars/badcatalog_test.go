@@ -82,16 +82,13 @@ func badEntries() []badEntry {
 			`:1: apiVersion: Unsupported value: "pillion.dev/v1": supported values: "pillion.dev/v1alpha1"`,
 		}},
 		{"a misspelled top-level field", "metadata:", "metdata:", []string{
-			`:3: metdata: Invalid value: "metdata": unknown field; did you mean "metadata"?; the fields are apiVersion, kind, metadata, spec`,
-		}},
-		{"a status", "kind: ClusterSidecar\n", "kind: ClusterSidecar\nstatus: {}\n", []string{
-			`:3: status: Invalid value: "status": unknown field; the fields are apiVersion, kind, metadata, spec`,
+			`:3: metdata: Invalid value: "metdata": unknown field; did you mean "metadata"? The fields are apiVersion, kind, metadata, spec, status`,
 		}},
 		{"no name", "  name: good\nspec", "  labels: {}\nspec", []string{
 			`:3: metadata.name: Invalid value: "": must be a DNS label: lower-case letters, digits and -, starting with a letter and not ending with -`,
 		}},
 		{"a misspelled field of the metadata", "  name: good\nspec", "  name: good\n  lables: {}\nspec", []string{
-			`:5: metadata.lables: Invalid value: "lables": unknown field; did you mean "labels"?; the fields are annotations, creationTimestamp, deletionGracePeriodSeconds, deletionTimestamp, finalizers, generateName, generation, labels, managedFields, name, namespace, ownerReferences and 3 more`,
+			`:5: metadata.lables: Invalid value: "lables": unknown field; did you mean "labels"? The fields are annotations, creationTimestamp, deletionGracePeriodSeconds, deletionTimestamp, finalizers, generateName, generation, labels, managedFields, name, namespace, ownerReferences and 3 more`,
 		}},
 		{"a name with capitals", "  name: good\nspec", "  name: Good\nspec", []string{
 			`:4: metadata.name: Invalid value: "Good": must be a DNS label: lower-case letters, digits and -, starting with a letter and not ending with -`,
@@ -110,7 +107,7 @@ func badEntries() []badEntry {
 		}},
 		{"a spec that is no object", "spec:\n", "spec: 5\nother:\n", []string{
 			":5: spec: Invalid value: 5: want an object",
-			`:6: other: Invalid value: "other": unknown field; the fields are apiVersion, kind, metadata, spec`,
+			`:6: other: Invalid value: "other": unknown field; the fields are apiVersion, kind, metadata, spec, status`,
 		}},
 		{"tabs", "  flushSeconds: 5", "\tflushSeconds: 5", []string{
 			":45: found character that cannot start any token",
@@ -143,7 +140,7 @@ func badEntries() []badEntry {
 			":45: did not find expected key",
 		}},
 		{"a misspelled field of the spec", "  description: An", "  descriptoin: An", []string{
-			`:6: spec.descriptoin: Invalid value: "descriptoin": unknown field; did you mean "description"?; the fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
+			`:6: spec.descriptoin: Invalid value: "descriptoin": unknown field; did you mean "description"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
 		}},
 		{"a string for a number", "flushSeconds: 5", "flushSeconds: five", []string{
 			`:45: spec.flushSeconds: Invalid value: "five": want a whole number`,
@@ -170,13 +167,13 @@ func badEntries() []badEntry {
 			`:45: spec.order.after[0]: Invalid value: "good": an entry cannot be ordered against itself`,
 		}},
 		{"a misspelled order", "flushSeconds: 5", "order: {conflictWith: [x]}", []string{
-			`:45: spec.order.conflictWith: Invalid value: "conflictWith": unknown field; did you mean "conflictsWith"?; the fields are after, conflictsWith`,
+			`:45: spec.order.conflictWith: Invalid value: "conflictWith": unknown field; did you mean "conflictsWith"? The fields are after, conflictsWith`,
 		}},
 		{"an order that is no list", "flushSeconds: 5", "order: {after: x}", []string{
 			`:45: spec.order.after: Invalid value: "x": want a list`,
 		}},
 		{"a misspelled selector", "flushSeconds: 5", "namespaceSelector: {matchLabel: {a: b}}", []string{
-			`:45: spec.namespaceSelector.matchLabel: Invalid value: "matchLabel": unknown field; did you mean "matchLabels"?; the fields are matchExpressions, matchLabels`,
+			`:45: spec.namespaceSelector.matchLabel: Invalid value: "matchLabel": unknown field; did you mean "matchLabels"? The fields are matchExpressions, matchLabels`,
 		}},
 		{"a selector with another operator", "flushSeconds: 5", "namespaceSelector: {matchExpressions: [{key: a, operator: Is}]}", []string{
 			`:45: spec.namespaceSelector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator`,
@@ -185,7 +182,7 @@ func badEntries() []badEntry {
 			`:45: spec.namespaceSelector.matchLabels: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
 		}},
 		{"a misspelled field of a parameter", "type: port,", "typ: port,", []string{
-			`:11: spec.parameters[port].typ: Invalid value: "typ": unknown field; did you mean "type"?; the fields are default, description, enum, example, items, maxLength, maximum, minimum, pattern, required, schemes, type`,
+			`:11: spec.parameters[port].typ: Invalid value: "typ": unknown field; did you mean "type"? The fields are default, description, enum, example, items, maxLength, maximum, minimum, pattern, required, schemes, type`,
 		}},
 		{"another type", "type: port,", "type: prt,", []string{
 			`:11: spec.parameters[port].type: Unsupported value: "prt": supported values: "string", "integer", "boolean", "quantity", "duration", "port", "path", "url", "secretName", "configMapName", "list"`,
@@ -268,7 +265,7 @@ func badEntries() []badEntry {
 			":12: spec.parameters[list].items: Required value: a list declares its items",
 		}},
 		{"a misspelled field of items", "items: {type: path}", "items: {type: path, maxItem: 3}", []string{
-			`:12: spec.parameters[list].items.maxItem: Invalid value: "maxItem": unknown field; did you mean "maxItems"?; the fields are default, description, enum, example, fields, items, maxItems, maxLength, maximum, minimum, pattern, required and 2 more`,
+			`:12: spec.parameters[list].items.maxItem: Invalid value: "maxItem": unknown field; did you mean "maxItems"? The fields are default, description, enum, example, fields, maxItems, maxLength, maximum, minimum, pattern, required, schemes and 1 more`,
 		}},
 		{"items that are lists", "items: {type: path}", "items: {type: list}", []string{
 			`:12: spec.parameters[list].items.type: Invalid value: "list": a list cannot hold lists`,
@@ -286,7 +283,7 @@ func badEntries() []badEntry {
 			`:9: spec.parameters[text]: Invalid value: "text": is not used anywhere in the entry`,
 		}},
 		{"a misspelled field of a file", "mountPath: /etc/good/lines", "mountPth: /etc/good/lines", []string{
-			`:23: spec.files[1].mountPth: Invalid value: "mountPth": unknown field; did you mean "mountPath"?; the fields are containers, data, dollarExpands, format, lines, mountPath, name, when`,
+			`:23: spec.files[1].mountPth: Invalid value: "mountPth": unknown field; did you mean "mountPath"? The fields are containers, data, dollarExpands, format, lines, mountPath, name, when`,
 		}},
 		{"another format", "format: lines", "format: txt", []string{
 			`:24: spec.files[1].format: Unsupported value: "txt": supported values: "yaml", "json", "toml", "lines"`,
@@ -350,7 +347,7 @@ func badEntries() []badEntry {
 			`:37: spec.containers[0].ports[0].containerPort: Required value: a number stands here: give it a default, or a condition such as {port: ["*"]}`,
 		}},
 		{"a misspelled when", `when: {word: ["*"]}`, `wen: {word: ["*"]}`, []string{
-			`:27: spec.files[1].lines[1].wen: Invalid value: "wen": unknown field; did you mean "when"?; the fields are each, line, when`,
+			`:27: spec.files[1].lines[1].wen: Invalid value: "wen": unknown field; did you mean "when"? The fields are each, line, when`,
 		}},
 		{"when of an unknown parameter", `when: {word: ["*"]}`, `when: {wrod: ["*"]}`, []string{
 			`:27: spec.files[1].lines[1].when: Unsupported value: "wrod": supported values: "containers", "list", "mode", "port", "text", "word"`,
@@ -411,7 +408,7 @@ func badEntries() []badEntry {
 			":32: spec.volumes[0].share[0].mountPath: Required value: where it is mounted",
 		}},
 		{"a misspelled field of a share", "{containers: $(params.containers), mountPath: /data}", "{container: $(params.containers), mountPath: /data}", []string{
-			`:32: spec.volumes[0].share[0].container: Invalid value: "container": unknown field; did you mean "containers"?; the fields are containers, mountPath, readOnly, sidecars, when`,
+			`:32: spec.volumes[0].share[0].container: Invalid value: "container": unknown field; did you mean "containers"? The fields are containers, mountPath, readOnly, sidecars, when`,
 			":32: spec.volumes[0].share[0]: Required value: a share names containers or sidecars",
 		}},
 		{"a share with a bad glob", "{containers: $(params.containers), mountPath: /data}", `{containers: [$(params.containers), "["], mountPath: /data}`, []string{
@@ -423,7 +420,7 @@ func badEntries() []badEntry {
 		}},
 		{"no container", "  containers:\n    - name: good\n", "  other:\n    - name: good\n", []string{
 			":5: spec.containers: Required value: an entry has at least one container",
-			`:33: spec.other: Invalid value: "other": unknown field; did you mean "order"?; the fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
+			`:33: spec.other: Invalid value: "other": unknown field; did you mean "order"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
 		}},
 		{"the first container with another name", "    - name: good\n", "    - name: other\n", []string{
 			`:34: spec.containers[0].name: Invalid value: "other": the first container must be named like the entry, good`,
@@ -505,7 +502,7 @@ func badEntries() []badEntry {
 			`:38: spec.containers[0].volumeMounts[0].name: Unsupported value: "good-dat": supported values: "good-data"`,
 		}},
 		{"a misspelled field of a mount", "[{name: good-data, mountPath: /data}]", "[{name: good-data, mountPth: /data}]", []string{
-			`:38: spec.containers[0].volumeMounts[0].mountPth: Invalid value: "mountPth": unknown field; did you mean "mountPath"?; the fields are $when, mountPath, name, readOnly, subPath`,
+			`:38: spec.containers[0].volumeMounts[0].mountPth: Invalid value: "mountPth": unknown field; did you mean "mountPath"? The fields are $when, mountPath, name, readOnly, subPath`,
 		}},
 		{"a mount that Kubernetes knows and a joined volume cannot have", "[{name: good-data, mountPath: /data}]", "[{name: good-data, mountPath: /data, mountPropagation: None}]", []string{
 			`:38: spec.containers[0].volumeMounts[0].mountPropagation: Invalid value: "mountPropagation": unknown field; the fields are $when, mountPath, name, readOnly, subPath`,
@@ -541,13 +538,13 @@ func badEntries() []badEntry {
 			`:44: spec.appEnv[0].name: Invalid value: "GOOD-PORT": must be a C identifier`,
 		}},
 		{"a misspelled field of a variable", "name: GOOD_PORT", "nam: GOOD_PORT", []string{
-			`:44: spec.appEnv[0].nam: Invalid value: "nam": unknown field; did you mean "name"?; the fields are containers, name, value, when`,
+			`:44: spec.appEnv[0].nam: Invalid value: "nam": unknown field; did you mean "name"? The fields are containers, name, value, when`,
 		}},
 		{"a variable that is a number", "value: $(params.port)", "value: 5", []string{
 			":44: spec.appEnv[0].value: Invalid value: 5: want a string: put it in quotes",
 		}},
 		{"mistakes everywhere at once", "  flushSeconds: 5", "  flushSeconds: 601\n  flushSecond: 1\n  hostNetwork: maybe\n  order: {after: [good], befor: []}\n  runAsUserOf: $(params.nobody)", []string{
-			`:46: spec.flushSecond: Invalid value: "flushSecond": unknown field; did you mean "flushSeconds"?; the fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
+			`:46: spec.flushSecond: Invalid value: "flushSecond": unknown field; did you mean "flushSeconds"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
 			`:47: spec.hostNetwork: Unsupported value: "maybe": supported values: "refused", "allowed"`,
 			`:48: spec.order.after[0]: Invalid value: "good": an entry cannot be ordered against itself`,
 			`:48: spec.order.befor: Invalid value: "befor": unknown field; the fields are after, conflictsWith`,
@@ -684,7 +681,7 @@ func TestBadCatalogs(t *testing.T) {
 			"d.yaml": entryNamed("four", "[{name: four-data, mountPath: /data}]", "[{name: four-data, mountPath: /etc/four/lines}]"), "e.yaml": entryNamed("five", after("six")...), "f.yaml": entryNamed("six", after("five")...)},
 			[]string{
 				"a.yaml:45: found character that cannot start any token",
-				`b.yaml:6: spec.descriptoin: Invalid value: "descriptoin": unknown field; did you mean "description"?; the fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
+				`b.yaml:6: spec.descriptoin: Invalid value: "descriptoin": unknown field; did you mean "description"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
 				`c.yml:19: spec.files[0].data.mode: Unsupported value: "params.mod": supported values: "containers", "list", "mode", "port", "text", "word"`,
 				`d.yaml:5: spec: Invalid value: "/etc/four/lines": cannot be injected: container four of sidecar four would mount volumes four-data and four-files there`,
 				`e.yaml:45: spec.order.after: Invalid value: "five": entries wait for one another: five after six after five`}},

@@ -13,35 +13,107 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
 )
 
-// Catalog is an immutable set of compiled entries.
+// Key names an entry: that of a Namespace, or, where Namespace is empty, of the cluster.
+type Key struct{ Namespace, Name string }
+
+// String gives name or namespace/name.
+func (k Key) String() string {
+	if k.Namespace == "" {
+		return k.Name
+	}
+	return k.Namespace + "/" + k.Name
+}
+
+// Catalog is an immutable set of compiled entries: those of the cluster and those of single Namespaces. An entry of the
+// cluster wins over a Namespace's of the same name, and no Namespace sees another's.
 type Catalog struct {
-	entries  map[string]*Entry
+	entries map[Key]*Entry
+	// leftOut are entries that are known and cannot be used, and why.
+	leftOut map[Key]string
+	// keys are those of all entries, sorted; names those of the cluster's.
+	keys     []Key
 	names    []string
 	revision string
 }
 
-// NewCatalog makes a catalog of entries; of two with one name the later wins.
-func NewCatalog(entries ...*Entry) *Catalog {
-	c := &Catalog{entries: make(map[string]*Entry, len(entries))}
+// NewCatalog makes a catalog of entries; of two with one key the later wins.
+func NewCatalog(entries ...*Entry) *Catalog { return Assemble(entries, nil) }
+
+// Assemble makes a catalog of entries, lowest layer first: of two with one key the later wins. A key in leftOut hides every
+// entry that has it: a Pod that asks for such a sidecar is refused with the reason.
+func Assemble(entries []*Entry, leftOut map[Key]string) *Catalog {
+	c := &Catalog{entries: make(map[Key]*Entry, len(entries)), leftOut: leftOut}
 	for _, e := range entries {
-		c.entries[e.Name] = e
+		if _, out := leftOut[e.Key()]; !out {
+			c.entries[e.Key()] = e
+		}
 	}
-	c.names = slices.Sorted(maps.Keys(c.entries))
+	c.keys = slices.SortedFunc(maps.Keys(c.entries), func(a, b Key) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
 	sum := sha256.New()
-	for _, n := range c.names {
-		sum.Write([]byte(n + c.entries[n].Revision))
+	for _, k := range c.keys {
+		if k.Namespace == "" {
+			c.names = append(c.names, k.Name)
+		}
+		sum.Write([]byte(k.String() + " " + c.entries[k].Revision + "\n"))
 	}
 	c.revision = hex.EncodeToString(sum.Sum(nil)[:6])
 	return c
 }
 
-// Entry gives the entry of that name, or nil.
-func (c *Catalog) Entry(name string) *Entry { return c.entries[name] }
+// Entry gives the entry that Pods of a Namespace get by that name: the cluster's or else the Namespace's own; nil where
+// there is none. An empty namespace sees the cluster's alone.
+func (c *Catalog) Entry(namespace, name string) *Entry {
+	if e := c.entries[Key{Name: name}]; e != nil || namespace == "" || c.LeftOut("", name) != "" {
+		return e
+	}
+	return c.entries[Key{namespace, name}]
+}
 
-// Names lists the entries, sorted. The caller must not change it.
-func (c *Catalog) Names() []string { return c.names }
+// LeftOut says why the entry that Pods of a Namespace would get by that name cannot be used; empty where it can, or where
+// there is none.
+func (c *Catalog) LeftOut(namespace, name string) string {
+	if why := c.leftOut[Key{Name: name}]; why != "" || c.entries[Key{Name: name}] != nil {
+		return why
+	}
+	return c.leftOut[Key{namespace, name}]
+}
+
+// Names lists what Pods of a Namespace may name, sorted; for the empty namespace, what Pods of all may. The caller must not
+// change it.
+func (c *Catalog) Names(namespace string) []string {
+	if namespace == "" {
+		return c.names
+	}
+	from, _ := slices.BinarySearchFunc(c.keys, namespace, func(k Key, ns string) int { return strings.Compare(k.Namespace, ns) })
+	names := c.names
+	for _, k := range c.keys[from:] {
+		if k.Namespace != namespace {
+			break
+		}
+		if c.Entry("", k.Name) == nil && c.LeftOut("", k.Name) == "" {
+			names = append(names[:len(names):len(names)], k.Name)
+		}
+	}
+	if len(names) > len(c.names) {
+		slices.Sort(names)
+	}
+	return names
+}
+
+// All lists every entry: the cluster's by name, then those of each Namespace.
+func (c *Catalog) All() []*Entry {
+	all := make([]*Entry, len(c.keys))
+	for i, k := range c.keys {
+		all[i] = c.entries[k]
+	}
+	return all
+}
 
 // Revision is a hash of all entries: twelve hexadecimal digits.
 func (c *Catalog) Revision() string { return c.revision }
@@ -60,7 +132,7 @@ func Builtin() *Catalog {
 	if len(errs) > 0 {
 		panic("embedded catalog: " + errors.Join(errs...).Error())
 	}
-	return NewCatalog(entriesOf(docs)...)
+	return NewCatalog(entriesOf(docs, LayerEmbedded)...)
 }
 
 // Load reads every .yaml file of a directory, in any number of documents, compiles the entries and proves each: its patch
@@ -68,14 +140,17 @@ func Builtin() *Catalog {
 // line, as file:line: field: reason.
 func Load(fsys fs.FS) (*Catalog, error) {
 	docs, errs := read(fsys)
-	places := map[string]*document{}
+	places := map[Key]*document{}
 	for _, d := range docs {
-		places[d.name] = d
+		places[d.key] = d
+		if d.key.Namespace == "" && d.kind == v1alpha1.KindSidecar {
+			errs = append(errs, d.locate(field.ErrorList{field.Required(field.NewPath("metadata", "namespace"), "a Sidecar is for the Pods of one Namespace")})...)
+		}
 		if d.entry != nil {
-			errs = append(errs, d.locate(d.entry.Prove(nil))...)
+			errs = append(errs, d.locate(d.entry.Prove())...)
 		}
 	}
-	c := NewCatalog(entriesOf(docs)...)
+	c := NewCatalog(entriesOf(docs, LayerDirectory)...)
 	errs = append(errs, c.checkOrder(places)...)
 	if len(errs) > 0 {
 		return nil, errors.Join(sortedByPlace(errs)...)
@@ -83,10 +158,11 @@ func Load(fsys fs.FS) (*Catalog, error) {
 	return c, nil
 }
 
-func entriesOf(docs []*document) []*Entry {
+func entriesOf(docs []*document, layer Layer) []*Entry {
 	var entries []*Entry
 	for _, d := range docs {
 		if d.entry != nil {
+			d.entry.Layer = layer
 			entries = append(entries, d.entry)
 		}
 	}
@@ -125,8 +201,8 @@ func read(fsys fs.FS) ([]*document, []error) {
 		got, bad := readFile(fsys, f.Name())
 		errs = append(errs, bad...)
 		for _, d := range got {
-			if i := slices.IndexFunc(docs, func(o *document) bool { return o.name == d.name }); i >= 0 {
-				errs = append(errs, d.locate(field.ErrorList{duplicate(field.NewPath("metadata", "name"), d.name, "is also in "+docs[i].file)})...)
+			if i := slices.IndexFunc(docs, func(o *document) bool { return o.key == d.key }); i >= 0 {
+				errs = append(errs, d.locate(field.ErrorList{duplicate(field.NewPath("metadata", "name"), d.key.Name, "is also in "+docs[i].file)})...)
 			}
 			docs = append(docs, d)
 		}
@@ -138,34 +214,47 @@ func read(fsys fs.FS) ([]*document, []error) {
 }
 
 // checkOrder finds entries that say of one another that they come after.
-func (c *Catalog) checkOrder(places map[string]*document) []error {
+func (c *Catalog) checkOrder(places map[Key]*document) []error {
 	var errs []error
-	done := map[string]bool{}
-	for _, start := range c.names {
-		if cycle := c.cycleFrom(start, nil, done); cycle != nil {
-			at := field.NewPath("spec", "order", "after")
-			why := "entries wait for one another: " + strings.Join(append(cycle, cycle[0]), " after ")
-			errs = append(errs, places[cycle[0]].locate(field.ErrorList{field.Invalid(at, cycle[0], why)})...)
+	told := map[*Entry]bool{}
+	for _, start := range c.All() {
+		cycle := c.cycleFrom(start, start.Namespace, nil, map[*Entry]bool{})
+		if cycle == nil || told[cycle[0]] {
+			continue
 		}
+		for _, e := range cycle {
+			told[e] = true
+		}
+		errs = append(errs, places[cycle[0].Key()].locate(field.ErrorList{cycleError(cycle)})...)
 	}
 	return errs
 }
 
-// cycleFrom gives the first circle on the way from an entry; done are those from which every way was gone.
-func (c *Catalog) cycleFrom(name string, way []string, done map[string]bool) []string {
-	if i := slices.Index(way, name); i >= 0 {
+func cycleError(cycle []*Entry) *field.Error {
+	var names []string
+	for _, e := range append(cycle, cycle[0]) {
+		names = append(names, e.Name)
+	}
+	at := field.NewPath("spec", "order", "after")
+	return field.Invalid(at, names[0], "entries wait for one another: "+strings.Join(names, " after "))
+}
+
+// cycleFrom gives the first circle on the way from an entry, as a Namespace sees it; done are the entries from which every
+// way was gone.
+func (c *Catalog) cycleFrom(e *Entry, namespace string, way []*Entry, done map[*Entry]bool) []*Entry {
+	if i := slices.Index(way, e); i >= 0 {
 		return slices.Clone(way[i:])
 	}
-	e := c.entries[name]
-	if e == nil || done[name] {
+	if done[e] {
 		return nil
 	}
-	for _, next := range e.Spec.Order.After {
-		if cycle := c.cycleFrom(next, append(way, name), done); cycle != nil {
-			done[name] = true
-			return cycle
+	done[e] = true
+	for _, name := range e.Spec.Order.After {
+		if next := c.Entry(namespace, name); next != nil {
+			if cycle := c.cycleFrom(next, namespace, append(way, e), done); cycle != nil {
+				return cycle
+			}
 		}
 	}
-	done[name] = true
 	return nil
 }

@@ -109,10 +109,10 @@ func dataOf(t interface{ Fatal(...any) }, text string) *v1alpha1.Object {
 func emitCompiler(t *testing.T) *compiler {
 	t.Helper()
 	c := &compiler{entry: &Entry{Spec: &v1alpha1.SidecarSpec{Parameters: map[string]v1alpha1.Parameter{
-		"text": {Type: "string"}, "dollar": {Type: "string"}, "none": {Type: "string"}, "port": {Type: "port"}, "yes": {Type: "boolean"},
-		"list":   {Type: "list", Items: &v1alpha1.Items{Parameter: v1alpha1.Parameter{Type: "string"}}},
-		"empty":  {Type: "list", Items: &v1alpha1.Items{Parameter: v1alpha1.Parameter{Type: "string"}}},
-		"routes": {Type: "list", Items: &v1alpha1.Items{Fields: map[string]v1alpha1.Parameter{"path": {Type: "path"}, "port": {Type: "port"}}}},
+		"text": {Bounds: v1alpha1.Bounds{Type: "string"}}, "dollar": {Bounds: v1alpha1.Bounds{Type: "string"}}, "none": {Bounds: v1alpha1.Bounds{Type: "string"}}, "port": {Bounds: v1alpha1.Bounds{Type: "port"}}, "yes": {Bounds: v1alpha1.Bounds{Type: "boolean"}},
+		"list":   {Bounds: v1alpha1.Bounds{Type: "list"}, Items: &v1alpha1.Items{Bounds: v1alpha1.Bounds{Type: "string"}}},
+		"empty":  {Bounds: v1alpha1.Bounds{Type: "list"}, Items: &v1alpha1.Items{Bounds: v1alpha1.Bounds{Type: "string"}}},
+		"routes": {Bounds: v1alpha1.Bounds{Type: "list"}, Items: &v1alpha1.Items{Fields: map[string]v1alpha1.Bounds{"path": {Type: "path"}, "port": {Type: "port"}}}},
 	}}}, used: map[int]bool{}, list: -1}
 	c.parameters(field.NewPath("spec", "parameters"))
 	if len(c.errs) > 0 {

@@ -18,10 +18,29 @@ import (
 	"github.com/pillion-dev/pillion/api/v1alpha1"
 )
 
+// Layer is where an entry comes from.
+type Layer string
+
+// The layers. Of two entries of one name the embedded one gives way, and a Namespace's to the cluster's.
+const (
+	// LayerEmbedded: the programs carry it.
+	LayerEmbedded Layer = "embedded"
+	// LayerDirectory: read from files.
+	LayerDirectory Layer = "directory"
+	// LayerCluster: a ClusterSidecar of the API server.
+	LayerCluster Layer = "cluster"
+	// LayerNamespace: a Sidecar of the API server.
+	LayerNamespace Layer = "namespace"
+)
+
 // Entry is a compiled catalog entry. It is immutable.
 type Entry struct {
 	// Name of the entry and of its first container.
 	Name string
+	// Namespace whose Pods may ask for it; empty means all.
+	Namespace string
+	// Layer it comes from.
+	Layer Layer
 	// Revision is a hash of the spec: twelve hexadecimal digits.
 	Revision string
 	// Spec as it was written.
@@ -117,6 +136,17 @@ type appEnv struct {
 	value      template
 	containers targets
 	when       condition
+}
+
+// Key names the entry in a catalog.
+func (e *Entry) Key() Key { return Key{e.Namespace, e.Name} }
+
+// Kind is that of the entry's document.
+func (e *Entry) Kind() string {
+	if e.Namespace != "" {
+		return v1alpha1.KindSidecar
+	}
+	return v1alpha1.KindClusterSidecar
 }
 
 // filesVolume is the name of the volume that shows an entry's files.

@@ -154,7 +154,7 @@ func (c *compiler) listItems(at *field.Path, p *param) {
 	it := p.decl.Items
 	if it == nil {
 		c.errs = append(c.errs, field.Required(at, "a list declares its items"))
-		it = &v1alpha1.Items{Parameter: v1alpha1.Parameter{Type: v1alpha1.TypeString}}
+		it = &v1alpha1.Items{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeString}}
 		p.decl.Items = it
 	}
 	if it.MaxItems < 0 || it.MaxItems > largestMaxItems {
@@ -165,7 +165,7 @@ func (c *compiler) listItems(at *field.Path, p *param) {
 			c.bad(at.Child("type"), it.Type, "a list cannot hold lists")
 			it.Type = v1alpha1.TypeString
 		}
-		item := c.parameter(at, p.name, &it.Parameter)
+		item := c.parameter(at, p.name, &v1alpha1.Parameter{Bounds: it.Bounds})
 		p.item = &item
 		return
 	}
@@ -173,7 +173,7 @@ func (c *compiler) listItems(at *field.Path, p *param) {
 		if why := labelProblem(name, maxName); why != "" {
 			c.bad(at.Child("fields").Key(name), name, why)
 		}
-		decl := it.Fields[name]
+		decl := v1alpha1.Parameter{Bounds: it.Fields[name]}
 		p.fields = append(p.fields, c.parameter(at.Child("fields").Key(name), name, &decl))
 	}
 }

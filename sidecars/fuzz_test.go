@@ -165,8 +165,8 @@ func FuzzLoad(f *testing.F) {
 				toldWell(t, err)
 				return
 			}
-			for _, name := range catalog.Names() {
-				injectable(t, catalog, catalog.Entry(name))
+			for _, name := range catalog.Names("") {
+				injectable(t, catalog, catalog.Entry("", name))
 			}
 		})
 	})

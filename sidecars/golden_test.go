@@ -130,7 +130,7 @@ func TestGoldenCatalogHasNothingUnused(t *testing.T) {
 			used[name] = true
 		}
 	}
-	for _, name := range goldenCatalog(t).Names() {
+	for _, name := range goldenCatalog(t).Names("") {
 		if !used[name] {
 			t.Errorf("no golden case asks for catalog entry %s", name)
 		}
@@ -280,7 +280,7 @@ func wantLevelKept(t *testing.T, catalog *sidecars.Catalog, res *sidecars.Result
 	t.Helper()
 	want := level(t, before)
 	for _, name := range res.Sidecars {
-		if l := catalog.Entry(name).Level; api.CompareLevels(l, want) < 0 {
+		if l := catalog.Entry("", name).Level; api.CompareLevels(l, want) < 0 {
 			want = l
 		}
 	}

@@ -326,7 +326,7 @@ func eachPair(t *testing.T, entry string, check func(t *testing.T, set map[strin
 	t.Helper()
 	t.Parallel()
 	catalog := sidecars.Builtin()
-	names, values := valuesOf(t, entry, catalog.Entry(entry).Spec.Parameters)
+	names, values := valuesOf(t, entry, catalog.Entry("", entry).Spec.Parameters)
 	rows := pairs(values)
 	t.Logf("%d parameters, %d sets of values", len(names), len(rows))
 	for _, row := range rows {
@@ -342,7 +342,7 @@ func eachPair(t *testing.T, entry string, check func(t *testing.T, set map[strin
 			if t.Failed() {
 				return
 			}
-			for name, p := range catalog.Entry(entry).Spec.Parameters {
+			for name, p := range catalog.Entry("", entry).Spec.Parameters {
 				if p.Default != nil && set[name] == "" {
 					set[name] = p.Default.Text + strings.Join(p.Default.List, ",")
 				}

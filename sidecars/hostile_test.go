@@ -202,7 +202,7 @@ func scalars(t *testing.T, catalog *sidecars.Catalog, pod []byte) map[string]str
 		switch {
 		case isFile:
 			delete(out, k)
-			for _, f := range catalog.Entry(name).Spec.Files {
+			for _, f := range catalog.Entry("", name).Spec.Files {
 				if f.Name == file {
 					flatten(out, "file:"+file, fileTree(t, f.Format, strings.TrimPrefix(text, "text ")))
 				}
@@ -453,8 +453,8 @@ func cutItems(v, sep string) []string {
 // is refused, or the Pod differs from the one with a benign value in the scalars that hold that value, and in nothing else.
 func TestHostileBuiltin(t *testing.T) {
 	catalog := propertyCatalog(t)
-	for _, name := range sidecars.Builtin().Names() {
-		e := catalog.Entry(name)
+	for _, name := range sidecars.Builtin().Names("") {
+		e := catalog.Entry("", name)
 		t.Run(name, func(t *testing.T) {
 			accepted, refused, scalarsSeen := 0, 0, 0
 			for _, param := range slices.Sorted(maps.Keys(e.Spec.Parameters)) {
@@ -527,12 +527,12 @@ func benignValue(p *v1alpha1.Parameter, n int) string {
 		var out []string
 		for range n {
 			if p.Items.Fields == nil {
-				out = append(out, benignValue(&p.Items.Parameter, 1))
+				out = append(out, benignValue(&v1alpha1.Parameter{Bounds: p.Items.Bounds}, 1))
 				continue
 			}
 			var pairs []string
 			for _, f := range slices.Sorted(maps.Keys(p.Items.Fields)) {
-				d := p.Items.Fields[f]
+				d := v1alpha1.Parameter{Bounds: p.Items.Fields[f]}
 				pairs = append(pairs, f+"="+benignValue(&d, 1))
 			}
 			out = append(out, strings.Join(pairs, ","))
@@ -657,8 +657,8 @@ func TestNothingElseCanBeOverridden(t *testing.T) {
 		"volume-devices", "liveness-probe", "readiness-probe", "startup-probe", "lifecycle", "termination-message-path", "image-pull-policy",
 		"security-context", "securityContext", "stdin", "tty", "name", "volumes", "files", "app-env", "run-as-user-of", "share-process-namespace",
 		"service-account-token", "flush-seconds", "order", "namespace-selector", "placement", "when", "privileged", "hostNetwork", "spec", "template", "patch"}
-	for _, name := range catalog.Names() {
-		e := catalog.Entry(name)
+	for _, name := range catalog.Names("") {
+		e := catalog.Entry("", name)
 		for _, f := range fields {
 			if _, declared := e.Spec.Parameters[f]; declared {
 				continue

@@ -57,12 +57,12 @@ func (r *request) warnOfDefaults(e *Entry) {
 }
 
 func (r *request) parameterKey(c *Catalog, key, sidecar, parameter string) {
-	e := c.Entry(sidecar)
+	e := c.Entry(r.ns.Name, sidecar)
 	asked := slices.Contains(r.names, sidecar)
 	switch {
 	case !asked && len(r.warnings) >= mostKeys || asked && len(r.errs) >= mostKeys:
 	case e == nil:
-		r.warn(CodeUnknownKey, "%s: no sidecar %s%s", quotedIfLong(key), quoted(sidecar), hint(sidecar, c.Names(), "the catalog has"))
+		r.warn(CodeUnknownKey, "%s: no sidecar %s%s", quotedIfLong(key), quoted(sidecar), hint(sidecar, c.Names(r.ns.Name), "the catalog has"))
 	case !asked:
 		r.warn(CodeUnusedKey, "%s has no effect: the Pod does not ask for %s", quotedIfLong(key), sidecar)
 	case e.param(parameter) < 0:
@@ -81,18 +81,18 @@ func labelSet(m map[string]string) labels.Set { return m }
 
 // hint names the nearest of the valid names, and lists them where they are few.
 func hint(got string, valid []string, intro string) string {
-	s := ""
-	if near := nearest(got, valid); near != "" {
-		s = fmt.Sprintf("; did you mean %q?", near)
-	}
 	const most = 12
-	switch {
-	case len(valid) == 0:
-		return s
-	case len(valid) > most:
-		return fmt.Sprintf("%s; %s %s and %d more", s, intro, strings.Join(valid[:most], ", "), len(valid)-most)
+	if len(valid) == 0 {
+		return ""
 	}
-	return s + "; " + intro + " " + strings.Join(valid, ", ")
+	list := strings.Join(valid[:min(most, len(valid))], ", ")
+	if len(valid) > most {
+		list += fmt.Sprintf(" and %d more", len(valid)-most)
+	}
+	if near := nearest(got, valid); near != "" {
+		return fmt.Sprintf("; did you mean %q? %s%s %s", near, strings.ToUpper(intro[:1]), intro[1:], list)
+	}
+	return "; " + intro + " " + list
 }
 
 // nearest gives the valid name, all of which are in lower case, at the smallest edit distance, where that is small against

@@ -10,29 +10,31 @@ import (
 )
 
 func TestLineSafe(t *testing.T) {
-	pattern := func(p string) v1alpha1.Parameter { return v1alpha1.Parameter{Type: v1alpha1.TypeString, Pattern: p} }
+	pattern := func(p string) v1alpha1.Parameter {
+		return v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeString, Pattern: p}}
+	}
 	for _, c := range []struct {
 		name string
 		decl v1alpha1.Parameter
 		want bool
 	}{
-		{"a string", v1alpha1.Parameter{Type: v1alpha1.TypeString}, false},
-		{"a URL", v1alpha1.Parameter{Type: v1alpha1.TypeURL}, false},
-		{"a list", v1alpha1.Parameter{Type: v1alpha1.TypeList}, false},
-		{"an unknown type", v1alpha1.Parameter{Type: "text"}, false},
-		{"an integer", v1alpha1.Parameter{Type: v1alpha1.TypeInteger}, true},
-		{"a boolean", v1alpha1.Parameter{Type: v1alpha1.TypeBoolean}, true},
-		{"a quantity", v1alpha1.Parameter{Type: v1alpha1.TypeQuantity}, true},
-		{"a duration", v1alpha1.Parameter{Type: v1alpha1.TypeDuration}, true},
-		{"a port", v1alpha1.Parameter{Type: v1alpha1.TypePort}, true},
-		{"a path", v1alpha1.Parameter{Type: v1alpha1.TypePath}, true},
-		{"a Secret's name", v1alpha1.Parameter{Type: v1alpha1.TypeSecretName}, true},
-		{"a ConfigMap's name", v1alpha1.Parameter{Type: v1alpha1.TypeConfigMapName}, true},
+		{"a string", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeString}}, false},
+		{"a URL", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeURL}}, false},
+		{"a list", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeList}}, false},
+		{"an unknown type", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "text"}}, false},
+		{"an integer", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeInteger}}, true},
+		{"a boolean", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeBoolean}}, true},
+		{"a quantity", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeQuantity}}, true},
+		{"a duration", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeDuration}}, true},
+		{"a port", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypePort}}, true},
+		{"a path", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypePath}}, true},
+		{"a Secret's name", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeSecretName}}, true},
+		{"a ConfigMap's name", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeConfigMapName}}, true},
 
-		{"an enum of words", v1alpha1.Parameter{Type: v1alpha1.TypeString, Enum: []string{"tcp", "http", ""}}, true},
-		{"an enum with a space", v1alpha1.Parameter{Type: v1alpha1.TypeString, Enum: []string{"tcp", "http log"}}, false},
-		{"an enum with a dollar, beside a safe pattern", v1alpha1.Parameter{Type: v1alpha1.TypeString, Enum: []string{"$x"}, Pattern: "a"}, false},
-		{"a safe enum beside an unsafe pattern", v1alpha1.Parameter{Type: v1alpha1.TypeString, Enum: []string{"x"}, Pattern: ".*"}, true},
+		{"an enum of words", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeString, Enum: []string{"tcp", "http", ""}}}, true},
+		{"an enum with a space", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeString, Enum: []string{"tcp", "http log"}}}, false},
+		{"an enum with a dollar, beside a safe pattern", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeString, Enum: []string{"$x"}, Pattern: "a"}}, false},
+		{"a safe enum beside an unsafe pattern", v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeString, Enum: []string{"x"}, Pattern: ".*"}}, true},
 
 		{"letters", pattern(`[a-z]+`), true},
 		{"letters, whatever their case", pattern(`(?i)[a-z]+`), true},
@@ -94,7 +96,7 @@ func TestPropertyLineSafeIsProved(t *testing.T) {
 		if _, err := regexp.Compile(p); err != nil {
 			t.Skip(err)
 		}
-		if !provedLineSafe(&v1alpha1.Parameter{Type: v1alpha1.TypeString, Pattern: p}) {
+		if !provedLineSafe(&v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: v1alpha1.TypeString, Pattern: p}}) {
 			return
 		}
 		text := rapid.StringMatching(`\A(?:`+p+`)\z`).Draw(t, "text")

@@ -21,7 +21,7 @@ func (r *request) sort(c *Catalog) {
 		}
 		begun[e] = true
 		for _, name := range e.Spec.Order.After {
-			if other := c.Entry(name); other != nil && slices.Contains(r.entries, other) {
+			if other := c.Entry(r.ns.Name, name); other != nil && slices.Contains(r.entries, other) {
 				place(other)
 			}
 		}

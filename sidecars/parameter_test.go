@@ -22,7 +22,9 @@ func declare(t *testing.T, d v1alpha1.Parameter) *param {
 }
 
 func TestParameterOfEveryType(t *testing.T) {
-	text := func(typ v1alpha1.ParameterType) v1alpha1.Parameter { return v1alpha1.Parameter{Type: typ} }
+	text := func(typ v1alpha1.ParameterType) v1alpha1.Parameter {
+		return v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: typ}}
+	}
 	const (
 		anInteger  = "must be a whole number"
 		aBoolean   = "must be true or false"
@@ -53,12 +55,12 @@ func TestParameterOfEveryType(t *testing.T) {
 		{text("string"), "\u202e", "", printables},
 		{text("string"), "\u00a0", "", printables},
 		{text("string"), "\xff", "", printables},
-		{v1alpha1.Parameter{Type: "string", MaxLength: 2}, "abc", "", "must have at most 2 bytes, has 3"},
-		{v1alpha1.Parameter{Type: "string", Pattern: "a|b", Example: &v1alpha1.Value{Text: "a"}}, "ab", "", "must match a|b"},
-		{v1alpha1.Parameter{Type: "string", Pattern: "(?m)^a$", Example: &v1alpha1.Value{Text: "a"}}, "a", "a", ""},
-		{v1alpha1.Parameter{Type: "string", Enum: []string{"x", "y"}}, "y", "y", ""},
-		{v1alpha1.Parameter{Type: "string", Enum: []string{"x", "y"}}, "z", "", "must be one of x, y"},
-		{v1alpha1.Parameter{Type: "string", Enum: []string{"x", "y"}}, "", "", "must be one of x, y"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "string", MaxLength: 2}}, "abc", "", "must have at most 2 bytes, has 3"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "string", Pattern: "a|b", Example: &v1alpha1.Value{Text: "a"}}}, "ab", "", "must match a|b"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "string", Pattern: "(?m)^a$", Example: &v1alpha1.Value{Text: "a"}}}, "a", "a", ""},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "string", Enum: []string{"x", "y"}}}, "y", "y", ""},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "string", Enum: []string{"x", "y"}}}, "z", "", "must be one of x, y"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "string", Enum: []string{"x", "y"}}}, "", "", "must be one of x, y"},
 
 		{text("integer"), "007", "7", ""},
 		{text("integer"), "+5", "5", ""},
@@ -71,13 +73,13 @@ func TestParameterOfEveryType(t *testing.T) {
 		{text("integer"), "1_000", "", anInteger},
 		{text("integer"), " 1", "", anInteger},
 		{text("integer"), "", "", anInteger},
-		{v1alpha1.Parameter{Type: "integer", Minimum: "2", Maximum: "4"}, "1", "", "must be between 2 and 4"},
-		{v1alpha1.Parameter{Type: "integer", Minimum: "2", Maximum: "4"}, "2", "2", ""},
-		{v1alpha1.Parameter{Type: "integer", Minimum: "2", Maximum: "4"}, "4", "4", ""},
-		{v1alpha1.Parameter{Type: "integer", Minimum: "2", Maximum: "4"}, "5", "", "must be between 2 and 4"},
-		{v1alpha1.Parameter{Type: "integer", Minimum: "2"}, "1", "", "must be at least 2"},
-		{v1alpha1.Parameter{Type: "integer", Maximum: "4"}, "5", "", "must be at most 4"},
-		{v1alpha1.Parameter{Type: "integer", Enum: []string{"7"}}, "007", "7", ""},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "integer", Minimum: "2", Maximum: "4"}}, "1", "", "must be between 2 and 4"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "integer", Minimum: "2", Maximum: "4"}}, "2", "2", ""},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "integer", Minimum: "2", Maximum: "4"}}, "4", "4", ""},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "integer", Minimum: "2", Maximum: "4"}}, "5", "", "must be between 2 and 4"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "integer", Minimum: "2"}}, "1", "", "must be at least 2"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "integer", Maximum: "4"}}, "5", "", "must be at most 4"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "integer", Enum: []string{"7"}}}, "007", "7", ""},
 
 		{text("boolean"), "true", "true", ""},
 		{text("boolean"), "false", "false", ""},
@@ -93,10 +95,10 @@ func TestParameterOfEveryType(t *testing.T) {
 		{text("quantity"), "1 Mi", "", aQuantity},
 		{text("quantity"), "Mi", "", aQuantity},
 		{text("quantity"), "", "", aQuantity},
-		{v1alpha1.Parameter{Type: "quantity", Minimum: "64Mi", Maximum: "1Gi"}, "67108863", "", "must be between 64Mi and 1Gi"},
-		{v1alpha1.Parameter{Type: "quantity", Minimum: "64Mi", Maximum: "1Gi"}, "67108864", "67108864", ""},
-		{v1alpha1.Parameter{Type: "quantity", Minimum: "64Mi", Maximum: "1Gi"}, "1024Mi", "1024Mi", ""},
-		{v1alpha1.Parameter{Type: "quantity", Minimum: "64Mi", Maximum: "1Gi"}, "1025Mi", "", "must be between 64Mi and 1Gi"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "quantity", Minimum: "64Mi", Maximum: "1Gi"}}, "67108863", "", "must be between 64Mi and 1Gi"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "quantity", Minimum: "64Mi", Maximum: "1Gi"}}, "67108864", "67108864", ""},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "quantity", Minimum: "64Mi", Maximum: "1Gi"}}, "1024Mi", "1024Mi", ""},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "quantity", Minimum: "64Mi", Maximum: "1Gi"}}, "1025Mi", "", "must be between 64Mi and 1Gi"},
 
 		{text("duration"), "1m30s", "1m30s", ""},
 		{text("duration"), "0", "0", ""},
@@ -104,10 +106,10 @@ func TestParameterOfEveryType(t *testing.T) {
 		{text("duration"), "10", "", aDuration},
 		{text("duration"), "1d", "", aDuration},
 		{text("duration"), "", "", aDuration},
-		{v1alpha1.Parameter{Type: "duration", Minimum: "1s", Maximum: "1h"}, "999ms", "", "must be between 1s and 1h"},
-		{v1alpha1.Parameter{Type: "duration", Minimum: "1s", Maximum: "1h"}, "1000ms", "1000ms", ""},
-		{v1alpha1.Parameter{Type: "duration", Minimum: "1s", Maximum: "1h"}, "60m", "60m", ""},
-		{v1alpha1.Parameter{Type: "duration", Minimum: "1s", Maximum: "1h"}, "60m1ns", "", "must be between 1s and 1h"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "duration", Minimum: "1s", Maximum: "1h"}}, "999ms", "", "must be between 1s and 1h"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "duration", Minimum: "1s", Maximum: "1h"}}, "1000ms", "1000ms", ""},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "duration", Minimum: "1s", Maximum: "1h"}}, "60m", "60m", ""},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "duration", Minimum: "1s", Maximum: "1h"}}, "60m1ns", "", "must be between 1s and 1h"},
 
 		{text("port"), "1", "1", ""},
 		{text("port"), "065535", "65535", ""},
@@ -115,8 +117,8 @@ func TestParameterOfEveryType(t *testing.T) {
 		{text("port"), "65536", "", aPort},
 		{text("port"), "4294967297", "", aPort},
 		{text("port"), "http", "", aPort},
-		{v1alpha1.Parameter{Type: "port", Minimum: "1024"}, "1023", "", "must be at least 1024"},
-		{v1alpha1.Parameter{Type: "port", Minimum: "1024"}, "1024", "1024", ""},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "port", Minimum: "1024"}}, "1023", "", "must be at least 1024"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "port", Minimum: "1024"}}, "1024", "1024", ""},
 
 		{text("path"), "/a", "/a", ""},
 		{text("path"), "/a/b.c_d@e+f,g=h-i", "/a/b.c_d@e+f,g=h-i", ""},
@@ -149,7 +151,7 @@ func TestParameterOfEveryType(t *testing.T) {
 		{text("url"), "http://a/%zz", "", aURL},
 		{text("url"), "http://a\\b", "", aURL},
 		{text("url"), "", "", aURL},
-		{v1alpha1.Parameter{Type: "url", Schemes: []string{"unix"}}, "http://a", "", "must be a URL such as unix://host:port/path without user info; schemes: unix"},
+		{v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "url", Schemes: []string{"unix"}}}, "http://a", "", "must be a URL such as unix://host:port/path without user info; schemes: unix"},
 
 		{text("secretName"), "a.b-c", "a.b-c", ""},
 		{text("secretName"), "A", "", aName},
@@ -174,9 +176,11 @@ func message(err error) string {
 }
 
 func TestParameterList(t *testing.T) {
-	list := func(it v1alpha1.Items) v1alpha1.Parameter { return v1alpha1.Parameter{Type: "list", Items: &it} }
-	digits := list(v1alpha1.Items{Parameter: v1alpha1.Parameter{Type: "integer", Minimum: "0", Maximum: "9"}, MaxItems: 3})
-	routes := list(v1alpha1.Items{Fields: map[string]v1alpha1.Parameter{
+	list := func(it v1alpha1.Items) v1alpha1.Parameter {
+		return v1alpha1.Parameter{Bounds: v1alpha1.Bounds{Type: "list"}, Items: &it}
+	}
+	digits := list(v1alpha1.Items{Bounds: v1alpha1.Bounds{Type: "integer", Minimum: "0", Maximum: "9"}, MaxItems: 3})
+	routes := list(v1alpha1.Items{Fields: map[string]v1alpha1.Bounds{
 		"path": {Type: "path", Required: true}, "port": {Type: "port", Default: &v1alpha1.Value{Text: "80"}}, "note": {Type: "string"}}})
 	for _, c := range []struct {
 		name, in string
@@ -220,13 +224,13 @@ func TestParameterList(t *testing.T) {
 
 func TestSamplesAreValid(t *testing.T) {
 	for _, d := range []v1alpha1.Parameter{
-		{Type: "string"}, {Type: "string", MaxLength: 3}, {Type: "string", Enum: []string{"x"}}, {Type: "integer"}, {Type: "integer", Minimum: "5", Maximum: "6"},
-		{Type: "boolean"}, {Type: "quantity"}, {Type: "quantity", Minimum: "2", Maximum: "3"}, {Type: "duration", Minimum: "2h"}, {Type: "port", Minimum: "1024"},
-		{Type: "path"}, {Type: "url"}, {Type: "url", Schemes: []string{"unix"}}, {Type: "secretName"}, {Type: "configMapName"},
-		{Type: "string", Pattern: "[0-9]{3}", Example: &v1alpha1.Value{Text: "123"}},
-		{Type: "list", Items: &v1alpha1.Items{Parameter: v1alpha1.Parameter{Type: "port"}}},
-		{Type: "list", Items: &v1alpha1.Items{Parameter: v1alpha1.Parameter{Type: "string"}}, Default: &v1alpha1.Value{List: []string{"a", "b"}}},
-		{Type: "list", Items: &v1alpha1.Items{Fields: map[string]v1alpha1.Parameter{"a": {Type: "path", Required: true}, "b": {Type: "string"}}}},
+		{Bounds: v1alpha1.Bounds{Type: "string"}}, {Bounds: v1alpha1.Bounds{Type: "string", MaxLength: 3}}, {Bounds: v1alpha1.Bounds{Type: "string", Enum: []string{"x"}}}, {Bounds: v1alpha1.Bounds{Type: "integer"}}, {Bounds: v1alpha1.Bounds{Type: "integer", Minimum: "5", Maximum: "6"}},
+		{Bounds: v1alpha1.Bounds{Type: "boolean"}}, {Bounds: v1alpha1.Bounds{Type: "quantity"}}, {Bounds: v1alpha1.Bounds{Type: "quantity", Minimum: "2", Maximum: "3"}}, {Bounds: v1alpha1.Bounds{Type: "duration", Minimum: "2h"}}, {Bounds: v1alpha1.Bounds{Type: "port", Minimum: "1024"}},
+		{Bounds: v1alpha1.Bounds{Type: "path"}}, {Bounds: v1alpha1.Bounds{Type: "url"}}, {Bounds: v1alpha1.Bounds{Type: "url", Schemes: []string{"unix"}}}, {Bounds: v1alpha1.Bounds{Type: "secretName"}}, {Bounds: v1alpha1.Bounds{Type: "configMapName"}},
+		{Bounds: v1alpha1.Bounds{Type: "string", Pattern: "[0-9]{3}", Example: &v1alpha1.Value{Text: "123"}}},
+		{Bounds: v1alpha1.Bounds{Type: "list"}, Items: &v1alpha1.Items{Bounds: v1alpha1.Bounds{Type: "port"}}},
+		{Bounds: v1alpha1.Bounds{Type: "list", Default: &v1alpha1.Value{List: []string{"a", "b"}}}, Items: &v1alpha1.Items{Bounds: v1alpha1.Bounds{Type: "string"}}},
+		{Bounds: v1alpha1.Bounds{Type: "list"}, Items: &v1alpha1.Items{Fields: map[string]v1alpha1.Bounds{"a": {Type: "path", Required: true}, "b": {Type: "string"}}}},
 	} {
 		p := declare(t, d)
 		if len(p.samples()) == 0 {
@@ -262,7 +266,7 @@ func TestHintNamesTheNearestAndListsTheOthers(t *testing.T) {
 	}{
 		{"nothing is valid", "x", nil, ""},
 		{"none is near", "nothing of the kind", []string{"a", "b"}, "; the catalog has a, b"},
-		{"one is near", "prxy", []string{"confd", "proxy"}, `; did you mean "proxy"?; the catalog has confd, proxy`},
+		{"one is near", "prxy", []string{"confd", "proxy"}, `; did you mean "proxy"? The catalog has confd, proxy`},
 		{"too many to list", "nothing of the kind", many, "; the catalog has a, b, c, d, e, f, g, h, i, j, k, l and 2 more"},
 	} {
 		if got := hint(c.got, c.valid, "the catalog has"); got != c.want {

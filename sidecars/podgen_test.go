@@ -405,7 +405,7 @@ func (g *podGen) request(pod tree) sidecars.Namespace {
 	names := g.someEntries()
 	asks[v1alpha1.AnnotationInject] = strings.Join(names, one(g.t, ",", ", ", " ,"))
 	for _, name := range names {
-		if e := g.catalog.Entry(name); e != nil {
+		if e := g.catalog.Entry("", name); e != nil {
 			g.settings(e, asks)
 		}
 	}
@@ -450,7 +450,7 @@ func (g *podGen) namespace(asks tree, _ []string) sidecars.Namespace {
 
 // someEntries draws entries that can mostly be on one Pod.
 func (g *podGen) someEntries() []string {
-	all := g.catalog.Names()
+	all := g.catalog.Names("")
 	var names []string
 	for range g.number(1, 3) {
 		name := all[rapid.IntRange(0, len(all)-1).Draw(g.t, "entry")]
@@ -546,14 +546,14 @@ func (g *podGen) validList(p *v1alpha1.Parameter) string {
 	}
 	for range g.number(1, min(most, 3)) {
 		if p.Items.Fields == nil {
-			if v := g.valid(&p.Items.Parameter); !strings.ContainsAny(v, ",") && strings.TrimSpace(v) == v {
+			if v := g.valid(&v1alpha1.Parameter{Bounds: p.Items.Bounds}); !strings.ContainsAny(v, ",") && strings.TrimSpace(v) == v {
 				items = append(items, v)
 			}
 			continue
 		}
 		var pairs []string
 		for _, name := range slices.Sorted(maps.Keys(p.Items.Fields)) {
-			f := p.Items.Fields[name]
+			f := v1alpha1.Parameter{Bounds: p.Items.Fields[name]}
 			if v := g.valid(&f); (f.Required || g.chance(50)) && !strings.ContainsAny(v, ",;") {
 				pairs = append(pairs, name+"="+v)
 			}

@@ -279,7 +279,7 @@ func levelKept(catalog *sidecars.Catalog, res *sidecars.Result, before, after []
 		return err
 	}
 	for _, name := range res.Sidecars {
-		if l := catalog.Entry(name).Level; api.CompareLevels(l, want) < 0 {
+		if l := catalog.Entry("", name).Level; api.CompareLevels(l, want) < 0 {
 			want = l
 		}
 	}
@@ -643,7 +643,7 @@ func applies(object []byte, ops []jsonpatch.Operation) error {
 
 // forge writes a status of what could be there.
 func forge(g *podGen, pod tree) {
-	names := append(append([]string{"", "shipper", "front", "nobody"}, g.catalog.Names()...), "app", "init-0")
+	names := append(append([]string{"", "shipper", "front", "nobody"}, g.catalog.Names("")...), "app", "init-0")
 	some := func(list ...string) []string {
 		var out []string
 		for range g.number(0, 3) {

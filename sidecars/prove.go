@@ -88,7 +88,7 @@ func (e *Entry) namesContainers(i int) bool {
 // Prove injects the entry, alone, at default and boundary values: every container and volume decodes strictly, every file
 // parses in its own language, and the patch applies. A patch that did not apply would block a Pod despite failurePolicy
 // Ignore, so an entry that fails here must not be used. The errors have field paths in the entry's document.
-func (e *Entry) Prove(_ *Catalog) field.ErrorList {
+func (e *Entry) Prove() field.ErrorList {
 	var errs field.ErrorList
 	pr := proof{e, map[string]bool{}}
 	e.combinations(func(values []value) {

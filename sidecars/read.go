@@ -50,8 +50,9 @@ type document struct {
 	root *yaml.Node
 	// lines of mistakes whose place is no longer in root.
 	lines map[*field.Error]int
-	// name of the entry; entry is nil where it has a mistake.
-	name  string
+	// kind and key of the entry; entry is nil where it has a mistake.
+	kind  string
+	key   Key
 	entry *Entry
 }
 
@@ -75,7 +76,7 @@ func readFile(fsys fs.FS, name string) ([]*document, []error) {
 	var errs []error
 	for _, d := range splitDocuments(name, text) {
 		errs = append(errs, d.read()...)
-		if d.name != "" {
+		if d.kind != "" {
 			docs = append(docs, &d.document)
 		}
 	}
@@ -146,7 +147,33 @@ func (d *rawDocument) read() []error {
 	if entry == nil {
 		return d.locate(errs)
 	}
-	d.name = entry.Name
+	d.kind, d.key = entry.Kind, Key{entry.Namespace, entry.Name}
+	d.entry, errs = compile(entry, raw, errs)
+	return d.locate(errs)
+}
+
+// Parse reads one entry from JSON, strictly, and compiles it. Use Prove, or Lint, before it is used: what Parse finds is
+// wrong at every value of the parameters. The errors have field paths in the document.
+func Parse(raw []byte) (*Entry, field.ErrorList) {
+	entry, errs, err := decodeEntry(raw)
+	if err != nil {
+		return nil, field.ErrorList{field.Invalid(nil, quoted(string(raw)), err.Error())}
+	}
+	if entry == nil {
+		return nil, errs
+	}
+	e, errs := compile(entry, raw, errs)
+	if e != nil {
+		e.Layer = LayerCluster
+		if e.Namespace != "" {
+			e.Layer = LayerNamespace
+		}
+	}
+	return e, errs
+}
+
+// compile gives the entry, or nil and what is wrong with it beside what is known to be.
+func compile(entry *v1alpha1.ClusterSidecar, raw []byte, errs field.ErrorList) (*Entry, field.ErrorList) {
 	e, bad := Compile(entry.Name, &entry.Spec)
 	slices.SortStableFunc(bad, func(a, b *field.Error) int { return strings.Compare(a.Origin, b.Origin) })
 	known := slices.Clone(errs)
@@ -158,10 +185,11 @@ func (d *rawDocument) read() []error {
 			errs = append(errs, b)
 		}
 	}
-	if len(errs) == 0 {
-		d.entry = e
+	if len(errs) > 0 {
+		return nil, errs
 	}
-	return d.locate(errs)
+	e.Namespace = entry.Namespace
+	return e, nil
 }
 
 // decodeEntry gives the entry without the parts that are wrong, or nil where the document is of another kind.
@@ -181,6 +209,9 @@ func decodeEntry(raw []byte) (*v1alpha1.ClusterSidecar, field.ErrorList, error) 
 	left, _, errs := entryShape().check(nil, m)
 	if v, _ := m["apiVersion"].(string); v != v1alpha1.GroupVersion {
 		errs = append(errs, field.NotSupported(field.NewPath("apiVersion"), v, []string{v1alpha1.GroupVersion}))
+	}
+	if meta, _ := m["metadata"].(map[string]any); m["kind"] == v1alpha1.KindClusterSidecar && meta["namespace"] != nil {
+		errs = append(errs, field.Forbidden(field.NewPath("metadata", "namespace"), "a ClusterSidecar is for the Pods of all Namespaces; a Sidecar is for one"))
 	}
 	b, err := json.Marshal(left)
 	if err != nil {

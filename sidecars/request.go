@@ -106,12 +106,14 @@ func (r *request) read(c *Catalog) {
 }
 
 func (r *request) lookUp(c *Catalog, name string) {
-	e := c.Entry(name)
+	e, out := c.Entry(r.ns.Name, name), c.LeftOut(r.ns.Name, name)
 	switch {
 	case e == nil && name == v1alpha1.InjectFalse:
 		r.fail(BadRequest, field.Invalid(r.askPath(name), name, "opts out, so it stands alone"))
+	case out != "":
+		r.fail(UnknownSidecar, field.Invalid(r.askPath(name), name, "the catalog's entry has a mistake: "+quotedIfLong(out)))
 	case e == nil:
-		r.fail(UnknownSidecar, field.Invalid(r.askPath(name), quotedIfLong(name), "no such sidecar"+hint(name, c.Names(), "the catalog has")))
+		r.fail(UnknownSidecar, field.Invalid(r.askPath(name), quotedIfLong(name), "no such sidecar"+hint(name, c.Names(r.ns.Name), "the catalog has")))
 	case !e.selector.Matches(labelSet(r.ns.Labels)):
 		r.fail(UnknownSidecar, field.Forbidden(r.askPath(name), "sidecar "+name+" is not offered to Namespace "+r.ns.Name))
 	default:

@@ -82,7 +82,7 @@ func entryShape() *shape {
 		"deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields"} {
 		meta[name] = &shape{ignored: true}
 	}
-	return anObject(map[string]*shape{"apiVersion": aText(), "kind": aText(), "spec": specShape(), "metadata": anObject(meta)})
+	return anObject(map[string]*shape{"apiVersion": aText(), "kind": aText(), "spec": specShape(), "metadata": anObject(meta), "status": {ignored: true}})
 }
 
 func specShape() *shape {
@@ -113,9 +113,9 @@ func parameterShape() *shape {
 			"pattern": aText(), "enum": listOf(aText()), "maxLength": aNumber(), "minimum": aText(), "maximum": aText(), "schemes": listOf(aText()),
 		}
 	}
-	p, items, ofItems := anObject(fields()), anObject(fields()), anObject(fields())
-	p.fields["items"], ofItems.fields["items"] = items, items
-	items.fields["items"], items.fields["fields"], items.fields["maxItems"] = items, mapOf(ofItems), aNumber()
+	p, items := anObject(fields()), anObject(fields())
+	p.fields["items"] = items
+	items.fields["fields"], items.fields["maxItems"] = mapOf(anObject(fields())), aNumber()
 	return p
 }
 

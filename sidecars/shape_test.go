@@ -22,7 +22,7 @@ func TestShapesAreTheTypes(t *testing.T) {
 		t.Errorf("metadata: fields (-type +shape)\n%s", diff)
 	}
 	fields := slices.Sorted(maps.Keys(entryShape().fields))
-	if diff := cmp.Diff([]string{"apiVersion", "kind", "metadata", "spec"}, fields); diff != "" {
+	if diff := cmp.Diff([]string{"apiVersion", "kind", "metadata", "spec", "status"}, fields); diff != "" {
 		t.Error(diff)
 	}
 }

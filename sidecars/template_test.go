@@ -106,8 +106,8 @@ func TestWhereHolesMayStand(t *testing.T) {
 func TestCombinationsMeetEveryCondition(t *testing.T) {
 	spec := &v1alpha1.SidecarSpec{
 		Parameters: map[string]v1alpha1.Parameter{
-			"level": {Type: "integer", Default: &v1alpha1.Value{Text: "1"}}, "mode": {Type: "string", Enum: []string{"x", "y"}, Default: &v1alpha1.Value{Text: "x"}},
-			"one": {Type: "string"}, "two": {Type: "string"},
+			"level": {Bounds: v1alpha1.Bounds{Type: "integer", Default: &v1alpha1.Value{Text: "1"}}}, "mode": {Bounds: v1alpha1.Bounds{Type: "string", Enum: []string{"x", "y"}, Default: &v1alpha1.Value{Text: "x"}}},
+			"one": {Bounds: v1alpha1.Bounds{Type: "string"}}, "two": {Bounds: v1alpha1.Bounds{Type: "string"}},
 		},
 		Files: []v1alpha1.File{{Name: "f", MountPath: "/f", Format: v1alpha1.FormatLines, Lines: []v1alpha1.Line{
 			{Line: "a", When: v1alpha1.When{"level": {"007"}}}, {Line: "b", When: v1alpha1.When{"mode": {"y"}}}, {Line: "c", When: v1alpha1.When{"one": {"*"}, "two": {""}}},

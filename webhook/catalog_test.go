@@ -63,7 +63,7 @@ func catalogDir(t *testing.T, dir string) (*CatalogSource, *Metrics, *logBuffer)
 
 // image gives the image of the entry alpha in force.
 func image(s *CatalogSource) string {
-	return strings.Trim(string(s.Current().Entry("alpha").Spec.Containers[0].Body["image"]), `"`)
+	return strings.Trim(string(s.Current().Entry("", "alpha").Spec.Containers[0].Body["image"]), `"`)
 }
 
 func TestABadCatalogLeavesTheLastGoodOneInForce(t *testing.T) {
@@ -161,7 +161,7 @@ func TestAMountedConfigMapIsReadAtOneVersion(t *testing.T) {
 	s, _, _ := catalogDir(t, dir)
 	mount(t, dir, "v2", map[string]string{"alpha.yaml": entryYAML("alpha", "registry.example/alpha:2"), "beta.yaml": entryYAML("beta", "b:1")})
 	s.reload()
-	if diff := cmp.Diff([]string{"alpha", "beta"}, s.Current().Names()); diff != "" || image(s) != "registry.example/alpha:2" {
+	if diff := cmp.Diff([]string{"alpha", "beta"}, s.Current().Names("")); diff != "" || image(s) != "registry.example/alpha:2" {
 		t.Errorf("image %s, names (-want +got):\n%s", image(s), diff)
 	}
 }

@@ -91,7 +91,7 @@ func (m *Metrics) observe(d *decision, took time.Duration) {
 	}
 	unknown := false
 	for _, name := range d.sidecars {
-		if d.entries.Entry(name) == nil {
+		if d.entries.Entry("", name) == nil {
 			unknown = true
 			continue
 		}

@@ -3,4 +3,7 @@
 //
 // +kubebuilder:object:generate=true
 // +groupName=pillion.dev
+//
+// +kubebuilder:object:generate=true
+// +groupName=pillion.dev
 package v1alpha1

@@ -11,20 +11,92 @@ const (
 )
 
 // ClusterSidecar is a catalog entry that every Namespace its selector matches may ask for.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=csc
 type ClusterSidecar struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec SidecarSpec `json:"spec"`
+	Spec   SidecarSpec   `json:"spec"`
+	Status SidecarStatus `json:"status,omitzero"`
 }
 
 // Sidecar is a catalog entry for the Pods of its own Namespace. A ClusterSidecar of the same name wins.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,shortName=sc
 type Sidecar struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec SidecarSpec `json:"spec"`
+	Spec   SidecarSpec   `json:"spec"`
+	Status SidecarStatus `json:"status,omitzero"`
 }
+
+// ClusterSidecarList is a list of ClusterSidecars.
+//
+// +kubebuilder:object:root=true
+type ClusterSidecarList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []ClusterSidecar `json:"items"`
+}
+
+// SidecarList is a list of Sidecars.
+//
+// +kubebuilder:object:root=true
+type SidecarList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []Sidecar `json:"items"`
+}
+
+// SidecarStatus is what Pillion's controller says of an entry.
+type SidecarStatus struct {
+	// ObservedGeneration is the generation of the spec that the rest speaks of.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions: Ready, with the reasons below.
+	//
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// Revision of the spec: twelve hexadecimal digits, as in the status annotation of Pods.
+	Revision string `json:"revision,omitempty"`
+	// PodSecurityLevel is the strictest Pod Security level that the entry's parts meet: restricted, baseline or privileged.
+	PodSecurityLevel string `json:"podSecurityLevel,omitempty"`
+	// Pods counts the Pods that carry the sidecar.
+	Pods PodCounts `json:"pods,omitzero"`
+}
+
+// PodCounts counts the Pods that carry a sidecar, each once.
+type PodCounts struct {
+	// Current Pods have this revision as it was injected.
+	Current int32 `json:"current"`
+	// Changed Pods have this revision, and somebody changed the sidecar's containers since.
+	Changed int32 `json:"changed"`
+	// Outdated Pods have another revision: they get this one when they are made anew.
+	Outdated int32 `json:"outdated"`
+}
+
+// ConditionReady says whether Pods get the sidecar as the spec says.
+const ConditionReady = "Ready"
+
+// Reasons of ConditionReady.
+const (
+	// ReasonProved: the entry was proved at default and boundary values, and the API server took a Pod with it in a dry run.
+	ReasonProved = "Proved"
+	// ReasonInvalid: the spec has a mistake; where the entry was good before, that revision stays in use.
+	ReasonInvalid = "Invalid"
+	// ReasonShadowed: a ClusterSidecar has the Sidecar's name and wins.
+	ReasonShadowed = "Shadowed"
+	// ReasonRefused: the API server refuses a Pod with the sidecar.
+	ReasonRefused = "Refused"
+)
 
 // SidecarSpec says what a Pod that asks for the entry gets. Strings inside containers, volumes, files and appEnv may hold
 // $(params.NAME), which is filled in after parsing; a whole-string hole of an integer or boolean becomes a JSON number or
@@ -110,8 +182,16 @@ const (
 
 // Parameter declares one value that a Pod may set, and its bounds.
 type Parameter struct {
+	Bounds `json:",inline"`
+
+	// Items declares the items of a list.
+	Items *Items `json:"items,omitempty"`
+}
+
+// Bounds is a type of values and what of it is allowed.
+type Bounds struct {
 	// Type of the value.
-	Type ParameterType `json:"type"`
+	Type ParameterType `json:"type,omitempty"`
 	// Description is one sentence for people who set it.
 	Description string `json:"description,omitempty"`
 	// Default is the value where none is given, written as YAML scalar or, for a list, as a list of scalars.
@@ -132,16 +212,14 @@ type Parameter struct {
 	Maximum string `json:"maximum,omitempty"`
 	// Schemes lists the URL schemes allowed; default http and https.
 	Schemes []string `json:"schemes,omitempty"`
-	// Items declares the items of a list.
-	Items *Items `json:"items,omitempty"`
 }
 
 // Items declares the items of a list parameter.
 type Items struct {
-	// Parameter gives type and bounds of each item where Fields is empty.
-	Parameter `json:",inline"`
+	// Bounds gives type and bounds of each item where Fields is empty.
+	Bounds `json:",inline"`
 	// Fields declares items with named fields, "path=/a,port=80"; the fields are reached by $(item.NAME).
-	Fields map[string]Parameter `json:"fields,omitempty"`
+	Fields map[string]Bounds `json:"fields,omitempty"`
 	// MaxItems bounds the number of items; default 16.
 	MaxItems int `json:"maxItems,omitempty"`
 }

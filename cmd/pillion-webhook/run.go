@@ -60,7 +60,7 @@ func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error 
 		return err
 	}
 	log.Info("serving", "webhookAddress", server.Addr().String(), "metricsAddress", ops.Addr().String(),
-		"catalog", catalog.Current().Revision(), "sidecars", catalog.Current().Names(), "version", versionText())
+		"catalog", catalog.Current().Revision(), "sidecars", catalog.Current().Names(""), "version", versionText())
 	return serve(ctx, server, ops, catalog, namespaces)
 }
 

@@ -153,8 +153,8 @@ func comment(own, group *ast.CommentGroup) string {
 func parameterReference(c *sidecars.Catalog) string {
 	var b strings.Builder
 	b.WriteString(note + "# The built-in sidecars and their parameters\n\nA parameter is set by the annotation `pillion.dev/<sidecar>.<parameter>`.\n")
-	for _, name := range c.Names() {
-		e := c.Entry(name)
+	for _, name := range c.Names("") {
+		e := c.Entry("", name)
 		fmt.Fprintf(&b, "\n## %s\n\n%s Pod Security level: %s.\n\n| parameter | type | default | meaning |\n|---|---|---|---|\n", name, e.Spec.Description, e.Level)
 		for _, p := range sortedKeys(e.Spec.Parameters) {
 			d := e.Spec.Parameters[p]
@@ -179,11 +179,11 @@ func typeText(d *v1alpha1.Parameter) string {
 		return s
 	}
 	if d.Items.Fields == nil {
-		return s + " of " + typeText(&d.Items.Parameter)
+		return s + " of " + typeText(&v1alpha1.Parameter{Bounds: d.Items.Bounds})
 	}
 	var fields []string
 	for _, name := range sortedKeys(d.Items.Fields) {
-		f := d.Items.Fields[name]
+		f := v1alpha1.Parameter{Bounds: d.Items.Fields[name]}
 		text := name + " (" + typeText(&f) + ")"
 		if !f.Required {
 			text += ", optional"

@@ -110,9 +110,9 @@ func catalog(t testing.TB) *sidecars.Catalog {
 	if err != nil {
 		t.Fatal(err)
 	}
-	builtin, entries := sidecars.Builtin(), []*sidecars.Entry{c.Entry("small")}
-	for _, name := range builtin.Names() {
-		entries = append(entries, builtin.Entry(name))
+	builtin, entries := sidecars.Builtin(), []*sidecars.Entry{c.Entry("", "small")}
+	for _, name := range builtin.Names("") {
+		entries = append(entries, builtin.Entry("", name))
 	}
 	return sidecars.NewCatalog(entries...)
 }
