@@ -99,8 +99,8 @@ type goldenServer struct {
 	client *http.Client
 }
 
-// startGolden serves the golden catalog over TLS, and knows the cases' Namespaces.
-func startGolden(t *testing.T, cases []*golden.Case) *goldenServer {
+// goldenHandler serves the golden catalog and knows the cases' Namespaces.
+func goldenHandler(t *testing.T, cases []*golden.Case) *webhook.Handler {
 	t.Helper()
 	files, err := golden.Catalog()
 	if err != nil {
@@ -114,11 +114,16 @@ func startGolden(t *testing.T, cases []*golden.Case) *goldenServer {
 	for _, c := range cases {
 		namespaces[c.Name] = sidecars.Namespace(c.Namespace)
 	}
-	handler := webhook.NewHandler(webhook.Options{
+	return webhook.NewHandler(webhook.Options{
 		Catalog:   func() *sidecars.Catalog { return catalog },
 		Namespace: func(name string) (sidecars.Namespace, bool) { ns, ok := namespaces[name]; return ns, ok },
 	})
+}
 
+// startGolden serves a goldenHandler over TLS.
+func startGolden(t *testing.T, cases []*golden.Case) *goldenServer {
+	t.Helper()
+	handler := goldenHandler(t, cases)
 	pair, err := certs.SelfSigned(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -152,8 +157,8 @@ func startGolden(t *testing.T, cases []*golden.Case) *goldenServer {
 	return &goldenServer{url: "https://" + server.Addr().String() + webhook.PathMutate + "?timeout=5s", client: client}
 }
 
-// review asks as the API server does.
-func (s *goldenServer) review(t *testing.T, c *golden.Case, dryRun bool) *admissionv1.AdmissionResponse {
+// goldenReview is what the API server asks of a case's Pod.
+func goldenReview(t *testing.T, c *golden.Case, dryRun bool) []byte {
 	t.Helper()
 	pods := metav1.GroupVersionResource{Version: "v1", Resource: "pods"}
 	kind := metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}
@@ -166,7 +171,13 @@ func (s *goldenServer) review(t *testing.T, c *golden.Case, dryRun bool) *admiss
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := s.client.Post(s.url, "application/json", bytes.NewReader(body))
+	return body
+}
+
+// review asks as the API server does.
+func (s *goldenServer) review(t *testing.T, c *golden.Case, dryRun bool) *admissionv1.AdmissionResponse {
+	t.Helper()
+	answer, err := s.client.Post(s.url, "application/json", bytes.NewReader(goldenReview(t, c, dryRun)))
 	if err != nil {
 		t.Fatal(err)
 	}

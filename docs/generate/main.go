@@ -58,7 +58,7 @@ func run(check bool) error {
 			return err
 		}
 	}
-	return nil
+	return checkTests("docs/security.md")
 }
 
 func write(path, text string, check bool) error {
