@@ -43,12 +43,14 @@ type Webhook struct {
 	done chan struct{}
 }
 
-const startTimeout = time.Minute
+// Times for a program to be built, from nothing and on a busy machine, and to start.
+const (
+	buildTimeout = 15 * time.Minute
+	startTimeout = time.Minute
+)
 
 // Start builds the program and starts it; it returns when the server says that it serves. ctx bounds the start alone.
 func Start(ctx context.Context, cfg Config) (*Webhook, error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	dir, err := os.MkdirTemp("", "pillion-webhook-")
 	if err != nil {
 		return nil, err
@@ -62,11 +64,12 @@ func Start(ctx context.Context, cfg Config) (*Webhook, error) {
 }
 
 func (w *Webhook) start(ctx context.Context, cfg Config) error {
-	program := filepath.Join(w.dir, "pillion-webhook")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/pillion-dev/pillion/cmd/pillion-webhook")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build pillion-webhook: %w\n%s", err, out)
+	program, err := build(ctx, w.dir, "pillion-webhook")
+	if err != nil {
+		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	args := []string{"--self-signed", "--listen-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0"}
 	if cfg.Catalog != "" {
 		args = append(args, "--catalog="+cfg.Catalog)
@@ -92,6 +95,18 @@ func (w *Webhook) start(ctx context.Context, cfg Config) error {
 	tail := &lastLines{}
 	go readLog(stderr, cfg.Log, tail, serving)
 	return w.await(ctx, ca, serving, tail)
+}
+
+// build builds a program of cmd/ into a directory.
+func build(ctx context.Context, dir, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
+	defer cancel()
+	program := filepath.Join(dir, name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/pillion-dev/pillion/cmd/"+name)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
+	}
+	return program, nil
 }
 
 // servingLine is the log line by which the server says where it listens.
