@@ -34,10 +34,12 @@ lint: ## golangci-lint, with the import table
 golden: ## write the golden cases anew; review the diff as code
 	@$(GO) test ./sidecars -run TestGolden -update && git --no-pager diff --stat -- test/golden
 
-generate: ## write the generated references in docs/
+generate: ## write the CRDs, the deep copies and the references in docs/
+	@hack/generate-api.sh
 	@$(GO) run ./docs/generate
 
-check-generated: ## fail where a generated reference is not up to date
+check-generated: ## fail where a generated file is not up to date
+	@hack/generate-api.sh --check
 	@$(GO) run ./docs/generate --check
 
 fuzz-short: ## every fuzz target for 300 executions beyond its seeds

@@ -114,8 +114,11 @@ func (c *compiler) bounds(at *field.Path, p *param) {
 	if p.min != nil && p.max != nil && p.max.less(p.min) {
 		c.bad(at.Child("maximum"), d.Maximum, "is below the minimum")
 	}
-	if d.Schemes != nil && d.Type != v1alpha1.TypeURL {
+	switch {
+	case d.Schemes != nil && d.Type != v1alpha1.TypeURL:
 		c.bad(at.Child("schemes"), d.Schemes, "only a url has schemes")
+	case d.Schemes != nil && len(d.Schemes) == 0:
+		c.errs = append(c.errs, field.Required(at.Child("schemes"), "without a scheme there is no url"))
 	}
 }
 
@@ -160,7 +163,7 @@ func (c *compiler) listItems(at *field.Path, p *param) {
 	if it.MaxItems < 0 || it.MaxItems > largestMaxItems {
 		c.bad(at.Child("maxItems"), it.MaxItems, "must be between 0 and 64")
 	}
-	if it.Fields == nil {
+	if len(it.Fields) == 0 {
 		if it.Type == v1alpha1.TypeList {
 			c.bad(at.Child("type"), it.Type, "a list cannot hold lists")
 			it.Type = v1alpha1.TypeString
@@ -174,6 +177,10 @@ func (c *compiler) listItems(at *field.Path, p *param) {
 			c.bad(at.Child("fields").Key(name), name, why)
 		}
 		decl := v1alpha1.Parameter{Bounds: it.Fields[name]}
+		if decl.Type == v1alpha1.TypeList {
+			c.bad(at.Child("fields").Key(name).Child("type"), decl.Type, "a field cannot be a list")
+			decl.Type = v1alpha1.TypeString
+		}
 		p.fields = append(p.fields, c.parameter(at.Child("fields").Key(name), name, &decl))
 	}
 }

@@ -107,7 +107,7 @@ func checkPath(_ *param, text string) (string, error) {
 
 func checkURL(p *param, text string) (string, error) {
 	schemes := p.decl.Schemes
-	if schemes == nil {
+	if len(schemes) == 0 {
 		schemes = []string{"http", "https"}
 	}
 	u, err := url.Parse(text)

@@ -3,7 +3,4 @@
 //
 // +kubebuilder:object:generate=true
 // +groupName=pillion.dev
-//
-// +kubebuilder:object:generate=true
-// +groupName=pillion.dev
 package v1alpha1

@@ -7,27 +7,50 @@ import (
 )
 
 // Container is a container of an entry: a corev1.Container with holes, and where and when it is added.
+//
+// +kubebuilder:pruning:PreserveUnknownFields
 type Container struct {
 	// Name is literal.
-	Name string
+	//
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z]([a-z0-9-]*[a-z0-9])?$`
+	Name string `json:"name"`
 	// Placement says where the container goes.
-	Placement Placement
+	Placement Placement `json:"placement,omitempty"`
 	// When is the condition for the container.
-	When When
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:MaxProperties=128
+	When When `json:"when,omitempty"`
 	// Body is the rest of the corev1.Container as JSON object; it is decoded strictly after substitution.
-	Body Object
+	Body Object `json:"-"`
 }
 
 // Volume is a volume of an entry: a corev1.Volume with holes, and who else mounts it.
+//
+// +kubebuilder:pruning:PreserveUnknownFields
 type Volume struct {
 	// Name is literal.
-	Name string
+	//
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z]([a-z0-9-]*[a-z0-9])?$`
+	Name string `json:"name"`
 	// Share mounts the volume into containers that are not the entry's own.
-	Share []Share
+	//
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	Share []Share `json:"share,omitempty"`
 	// When is the condition for the volume.
-	When When
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:MaxProperties=128
+	When When `json:"when,omitempty"`
 	// Body is the rest of the corev1.Volume as JSON object; it is decoded strictly after substitution.
-	Body Object
+	Body Object `json:"-"`
 }
 
 // UnmarshalJSON splits a container into the fields of the catalog and those of Kubernetes.

@@ -10,16 +10,47 @@ const (
 	KindSidecar        = "Sidecar"
 )
 
+// The markers below say what the API server alone can refuse: types, bounds and rules in CEL. The core refuses all of it too,
+// with more to say; what is not said here is for it. Four things about the rules:
+//
+//   - They avoid two quotes in a row, which gofmt turns into a typographic one.
+//   - A member without a schema (default, example, lines, a share's containers) is not known to CEL's types; dyn(self)
+//     asks for it when the rule runs.
+//   - Bounds are those of a parameter, of an item and of a field. An item with fields has no bounds of its own, which is why
+//     the rules of Bounds ask for fields.
+//   - metadata.name has no maxLength for the API server's estimate of a rule's cost, so that a rule may look at it about 30
+//     times: lists of parts are bounded by that, and no rule joins it to another string in a loop.
+
 // ClusterSidecar is a catalog entry that every Namespace its selector matches may ask for.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Cluster,shortName=csc
+// +kubebuilder:resource:scope=Cluster,shortName=csc,categories=pillion
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Level",type=string,JSONPath=`.status.podSecurityLevel`
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.revision`
+// +kubebuilder:printcolumn:name="Current",type=integer,JSONPath=`.status.pods.current`
+// +kubebuilder:printcolumn:name="Changed",type=integer,JSONPath=`.status.pods.changed`
+// +kubebuilder:printcolumn:name="Outdated",type=integer,JSONPath=`.status.pods.outdated`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Description",type=string,priority=1,JSONPath=`.spec.description`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 30 && self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$')",message="metadata.name must be a DNS label of at most 30 characters: lower-case letters, digits and -, starting with a letter and not ending with -",fieldPath=".metadata"
+// +kubebuilder:validation:XValidation:rule="!(self.metadata.name in ['pillion', 'inject', 'status', 'file', 'injected', 'injection', 'failure-policy'])",message="metadata.name is reserved",fieldPath=".metadata"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.containers) || self.spec.containers.size() == 0 || self.spec.containers[0].name == self.metadata.name",message="the first container must be named like the entry",fieldPath=".spec.containers"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.containers) || self.spec.containers.all(c, c.name == self.spec.containers[0].name || (c.name.startsWith(self.metadata.name) && c.name.charAt(self.metadata.name.size()) == '-'))",message="a container that is not the first must be named <entry>-<x>",fieldPath=".spec.containers"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.initContainers) || self.spec.initContainers.size() == 0 || (has(self.spec.containers) && self.spec.containers.size() > 0) || self.spec.initContainers[0].name == self.metadata.name",message="the first container must be named like the entry",fieldPath=".spec.initContainers"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.initContainers) || self.spec.initContainers.all(c, (c.name.startsWith(self.metadata.name) && c.name.charAt(self.metadata.name.size()) == '-') || ((!has(self.spec.containers) || self.spec.containers.size() == 0) && c.name == self.spec.initContainers[0].name))",message="a container that is not the first must be named <entry>-<x>",fieldPath=".spec.initContainers"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.volumes) || self.spec.volumes.all(v, v.name.startsWith(self.metadata.name) && v.name.charAt(self.metadata.name.size()) == '-')",message="a volume must be named <entry>-<x>",fieldPath=".spec.volumes"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.volumes) || !self.spec.volumes.exists(v, v.name == self.metadata.name + '-files')",message="<entry>-files is the name of the volume of the entry's files",fieldPath=".spec.volumes"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.order) || !has(self.spec.order.after) || !(self.metadata.name in self.spec.order.after)",message="an entry cannot be ordered against itself",fieldPath=".spec.order.after"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.order) || !has(self.spec.order.conflictsWith) || !(self.metadata.name in self.spec.order.conflictsWith)",message="an entry cannot be ordered against itself",fieldPath=".spec.order.conflictsWith"
 type ClusterSidecar struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   SidecarSpec   `json:"spec"`
+	Spec SidecarSpec `json:"spec"`
+	// +optional
 	Status SidecarStatus `json:"status,omitzero"`
 }
 
@@ -27,12 +58,32 @@ type ClusterSidecar struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Namespaced,shortName=sc
+// +kubebuilder:resource:scope=Namespaced,shortName=sc,categories=pillion
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Level",type=string,JSONPath=`.status.podSecurityLevel`
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.revision`
+// +kubebuilder:printcolumn:name="Current",type=integer,JSONPath=`.status.pods.current`
+// +kubebuilder:printcolumn:name="Changed",type=integer,JSONPath=`.status.pods.changed`
+// +kubebuilder:printcolumn:name="Outdated",type=integer,JSONPath=`.status.pods.outdated`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Description",type=string,priority=1,JSONPath=`.spec.description`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 30 && self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$')",message="metadata.name must be a DNS label of at most 30 characters: lower-case letters, digits and -, starting with a letter and not ending with -",fieldPath=".metadata"
+// +kubebuilder:validation:XValidation:rule="!(self.metadata.name in ['pillion', 'inject', 'status', 'file', 'injected', 'injection', 'failure-policy'])",message="metadata.name is reserved",fieldPath=".metadata"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.containers) || self.spec.containers.size() == 0 || self.spec.containers[0].name == self.metadata.name",message="the first container must be named like the entry",fieldPath=".spec.containers"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.containers) || self.spec.containers.all(c, c.name == self.spec.containers[0].name || (c.name.startsWith(self.metadata.name) && c.name.charAt(self.metadata.name.size()) == '-'))",message="a container that is not the first must be named <entry>-<x>",fieldPath=".spec.containers"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.initContainers) || self.spec.initContainers.size() == 0 || (has(self.spec.containers) && self.spec.containers.size() > 0) || self.spec.initContainers[0].name == self.metadata.name",message="the first container must be named like the entry",fieldPath=".spec.initContainers"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.initContainers) || self.spec.initContainers.all(c, (c.name.startsWith(self.metadata.name) && c.name.charAt(self.metadata.name.size()) == '-') || ((!has(self.spec.containers) || self.spec.containers.size() == 0) && c.name == self.spec.initContainers[0].name))",message="a container that is not the first must be named <entry>-<x>",fieldPath=".spec.initContainers"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.volumes) || self.spec.volumes.all(v, v.name.startsWith(self.metadata.name) && v.name.charAt(self.metadata.name.size()) == '-')",message="a volume must be named <entry>-<x>",fieldPath=".spec.volumes"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.volumes) || !self.spec.volumes.exists(v, v.name == self.metadata.name + '-files')",message="<entry>-files is the name of the volume of the entry's files",fieldPath=".spec.volumes"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.order) || !has(self.spec.order.after) || !(self.metadata.name in self.spec.order.after)",message="an entry cannot be ordered against itself",fieldPath=".spec.order.after"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.order) || !has(self.spec.order.conflictsWith) || !(self.metadata.name in self.spec.order.conflictsWith)",message="an entry cannot be ordered against itself",fieldPath=".spec.order.conflictsWith"
 type Sidecar struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   SidecarSpec   `json:"spec"`
+	Spec SidecarSpec `json:"spec"`
+	// +optional
 	Status SidecarStatus `json:"status,omitzero"`
 }
 
@@ -70,6 +121,8 @@ type SidecarStatus struct {
 	// PodSecurityLevel is the strictest Pod Security level that the entry's parts meet: restricted, baseline or privileged.
 	PodSecurityLevel string `json:"podSecurityLevel,omitempty"`
 	// Pods counts the Pods that carry the sidecar.
+	//
+	// +optional
 	Pods PodCounts `json:"pods,omitzero"`
 }
 
@@ -101,30 +154,65 @@ const (
 // SidecarSpec says what a Pod that asks for the entry gets. Strings inside containers, volumes, files and appEnv may hold
 // $(params.NAME), which is filled in after parsing; a whole-string hole of an integer or boolean becomes a JSON number or
 // boolean where the field wants one. No hole may stand in a name, a securityContext, a volume kind or a hostPort.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.containers) ? self.containers.size() : 0) + (has(self.initContainers) ? self.initContainers.size() : 0) > 0",message="an entry has at least one container",fieldPath=".containers",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="!has(self.containers) || self.containers.size() == 0 || !has(self.containers[0].when)",message="the first container has no condition",fieldPath=".containers",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="(has(self.containers) && self.containers.size() > 0) || !has(self.initContainers) || self.initContainers.size() == 0 || !has(self.initContainers[0].when)",message="the first container has no condition",fieldPath=".initContainers",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!has(self.containers) || !has(self.initContainers) || !self.initContainers.exists(i, self.containers.exists(c, c.name == i.name))",message="one of the containers has this name already",fieldPath=".initContainers"
 type SidecarSpec struct {
 	// Description is one sentence for people who choose from the catalog.
+	//
+	// +kubebuilder:validation:MaxLength=4096
 	Description string `json:"description,omitempty"`
 	// Parameters that a Pod may set by pillion.dev/<sidecar>.<parameter>, by name (a DNS label of at most 30 characters).
+	//
+	// +kubebuilder:validation:MaxProperties=128
+	// +kubebuilder:validation:XValidation:rule="self.all(name, name.size() <= 30 && name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$'))",message="a parameter's name must be a DNS label of at most 30 characters: lower-case letters, digits and -, starting with a letter and not ending with -"
 	Parameters map[string]Parameter `json:"parameters,omitempty"`
 	// Files are config files that the Pod carries itself, as annotations.
+	//
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=map
+	// +listMapKey=name
 	Files []File `json:"files,omitempty"`
 	// Volumes of the entry, named <entry>-<x>.
+	//
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
 	Volumes []Volume `json:"volumes,omitempty"`
 	// Containers are native sidecars (init containers with restartPolicy Always), unless their placement is Regular. The
 	// first is named like the entry and has no condition; the others are named <entry>-<x>.
+	//
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
 	Containers []Container `json:"containers,omitempty"`
 	// InitContainers run to completion before the app's own init containers, after the entry's native sidecars.
+	//
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:items:XValidation:rule="!has(self.placement) || self.placement.size() == 0",message="an init container runs to completion: it has no placement",fieldPath=".placement"
 	InitContainers []Container `json:"initContainers,omitempty"`
 	// AppEnv is added to app containers; a variable that a container already has stays as it is.
+	//
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
 	AppEnv []AppEnv `json:"appEnv,omitempty"`
 	// RunAsUserOf names a container of the app (or, as $(params.NAME), the parameter that does) whose effective
 	// runAsUser and runAsGroup the entry's containers take. Refused where that container states none.
+	//
+	// +kubebuilder:validation:MaxLength=253
 	RunAsUserOf string `json:"runAsUserOf,omitempty"`
 	// ShareProcessNamespace asks for one PID namespace for the whole Pod. An explicit false in the Pod is a conflict.
 	ShareProcessNamespace bool `json:"shareProcessNamespace,omitempty"`
 	// ServiceAccountToken keeps the app's service-account token visible to the entry's containers; it is masked otherwise.
 	ServiceAccountToken bool `json:"serviceAccountToken,omitempty"`
 	// FlushSeconds is the time from SIGTERM to exit; it is added to the Pod's grace period. 0 to 600.
+	//
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=600
 	FlushSeconds int64 `json:"flushSeconds,omitempty"`
 	// HostNetwork says whether Pods on the host network may ask for the entry: refused (the default) or allowed.
 	HostNetwork HostNetwork `json:"hostNetwork,omitempty"`
@@ -135,6 +223,8 @@ type SidecarSpec struct {
 }
 
 // HostNetwork says whether Pods on the host network may ask for an entry.
+//
+// +kubebuilder:validation:Enum="";refused;allowed
 type HostNetwork string
 
 // The values of HostNetwork; empty means refused.
@@ -146,12 +236,22 @@ const (
 // Order places an entry among others on the same Pod.
 type Order struct {
 	// After lists entries that, where the Pod has them too, come first.
+	//
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=63
+	// +listType=atomic
 	After []string `json:"after,omitempty"`
 	// ConflictsWith lists entries that cannot be on the same Pod.
+	//
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=63
+	// +listType=atomic
 	ConflictsWith []string `json:"conflictsWith,omitempty"`
 }
 
 // ParameterType is the type of a parameter's value.
+//
+// +kubebuilder:validation:Enum=string;integer;boolean;quantity;duration;port;path;url;secretName;configMapName;list
 type ParameterType string
 
 // The parameter types. In an annotation every value is written as text.
@@ -181,6 +281,11 @@ const (
 )
 
 // Parameter declares one value that a Pod may set, and its bounds.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.type)",message="a parameter has a type",fieldPath=".type",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type != 'list' || has(self.items)",message="a list declares its items",fieldPath=".items",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type == 'list' || !has(self.items)",message="only a list has items",fieldPath=".items"
+// +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type != 'list' || (!has(self.pattern) || self.pattern.size() == 0) && !has(self.enum) && (!has(self.maxLength) || self.maxLength == 0) && !has(self.schemes)",message="pattern, enum, maxLength and schemes of a list belong to its items"
 type Parameter struct {
 	Bounds `json:",inline"`
 
@@ -189,38 +294,77 @@ type Parameter struct {
 }
 
 // Bounds is a type of values and what of it is allowed.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.required) || !self.required || !has(dyn(self).default) || has(dyn(self).fields)",message="a required parameter has no default",fieldPath=".default"
+// +kubebuilder:validation:XValidation:rule="!has(self.pattern) || self.pattern.size() == 0 || has(dyn(self).default) || has(dyn(self).example) || has(self.enum) || has(dyn(self).fields)",message="a parameter with a pattern and no default needs a valid example",fieldPath=".example",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="!has(self.minimum) || self.minimum.size() == 0 || (has(self.type) && self.type in ['integer', 'quantity', 'duration', 'port']) || has(dyn(self).fields)",message="only an integer, quantity, duration or port has a minimum",fieldPath=".minimum"
+// +kubebuilder:validation:XValidation:rule="!has(self.maximum) || self.maximum.size() == 0 || (has(self.type) && self.type in ['integer', 'quantity', 'duration', 'port']) || has(dyn(self).fields)",message="only an integer, quantity, duration or port has a maximum",fieldPath=".maximum"
+// +kubebuilder:validation:XValidation:rule="!has(self.schemes) || (has(self.type) && self.type == 'url' && self.schemes.size() > 0) || has(dyn(self).fields)",message="only a url has schemes, and then at least one",fieldPath=".schemes"
 type Bounds struct {
 	// Type of the value.
 	Type ParameterType `json:"type,omitempty"`
 	// Description is one sentence for people who set it.
+	//
+	// +kubebuilder:validation:MaxLength=4096
 	Description string `json:"description,omitempty"`
 	// Default is the value where none is given, written as YAML scalar or, for a list, as a list of scalars.
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
 	Default *Value `json:"default,omitempty"`
 	// Required parameters have no default. A parameter that is neither is empty when not given.
 	Required bool `json:"required,omitempty"`
 	// Example is a valid value, for the reference and for the proof of an entry at load; needed with Pattern and no Default.
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
 	Example *Value `json:"example,omitempty"`
 
 	// Pattern is an RE2 expression that the whole value matches (it is anchored at both ends).
+	//
+	// +kubebuilder:validation:MaxLength=1024
 	Pattern string `json:"pattern,omitempty"`
 	// Enum lists the only valid values.
+	//
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
 	Enum []string `json:"enum,omitempty"`
 	// MaxLength in bytes.
+	//
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=4096
 	MaxLength int `json:"maxLength,omitempty"`
 	// Minimum and Maximum bound integers, quantities and durations, written in the same form as the value.
+	//
+	// +kubebuilder:validation:MaxLength=64
 	Minimum string `json:"minimum,omitempty"`
+	// +kubebuilder:validation:MaxLength=64
 	Maximum string `json:"maximum,omitempty"`
 	// Schemes lists the URL schemes allowed; default http and https.
+	//
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=64
+	// +listType=atomic
 	Schemes []string `json:"schemes,omitempty"`
 }
 
 // Items declares the items of a list parameter.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.fields) && self.fields.size() > 0) || (has(self.type) && self.type != 'list')",message="items have fields, or a type that is not list",fieldPath=".type"
 type Items struct {
 	// Bounds gives type and bounds of each item where Fields is empty.
 	Bounds `json:",inline"`
 	// Fields declares items with named fields, "path=/a,port=80"; the fields are reached by $(item.NAME).
+	//
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(name, name.size() <= 30 && name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$'))",message="a field's name must be a DNS label of at most 30 characters: lower-case letters, digits and -, starting with a letter and not ending with -"
+	// +kubebuilder:validation:XValidation:rule="self.all(name, has(self[name].type) && self[name].type != 'list')",message="a field has a type that is not list"
 	Fields map[string]Bounds `json:"fields,omitempty"`
 	// MaxItems bounds the number of items; default 16.
+	//
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=64
 	MaxItems int `json:"maxItems,omitempty"`
 }
 
@@ -229,6 +373,8 @@ type Items struct {
 type When map[string]Values
 
 // FileFormat is the format of a File.
+//
+// +kubebuilder:validation:Enum=yaml;json;toml;lines
 type FileFormat string
 
 // The file formats.
@@ -241,65 +387,133 @@ const (
 
 // File is a config file that the Pod carries itself, as an annotation that a downwardAPI volume shows to the entry's
 // containers. It is data: values enter as scalars, then it is marshalled.
+//
+// +kubebuilder:validation:XValidation:rule="self.format == 'lines' || has(self.data)",message="a yaml, json or toml file needs data",fieldPath=".data",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="self.format != 'lines' || has(dyn(self).lines)",message="a lines file needs lines",fieldPath=".lines",reason=FieldValueRequired
 type File struct {
 	// Name is a DNS label of at most 20 characters, unique within the entry.
+	//
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:Pattern=`^[a-z]([a-z0-9-]*[a-z0-9])?$`
 	Name string `json:"name"`
 	// MountPath is the file's absolute path in the entry's containers.
+	//
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('/') && !self.contains('//') && (self == '/' || !self.endsWith('/')) && !(self + '/').contains('/./') && !(self + '/').contains('/../')",message="must be a clean absolute path"
 	MountPath string `json:"mountPath"`
 	// Containers of the entry that see it; default all.
+	//
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=63
+	// +listType=atomic
 	Containers []string `json:"containers,omitempty"`
 	// Format of the file.
 	Format FileFormat `json:"format"`
 	// Data is the content of a yaml, json or toml file: an object. Its maps may hold the key $when (a condition on that
 	// map; where it fails the map is left out of what holds it) and its lists, items with $each (params.NAME: the item
 	// once for every item of that list, reached by $(item) or $(item.FIELD)).
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
 	Data *Object `json:"data,omitempty"`
 	// Lines is the content of a lines file.
+	//
+	// +kubebuilder:validation:MaxItems=4096
+	// +listType=atomic
 	Lines []Line `json:"lines,omitempty"`
 	// DollarExpands says that the program which reads the file expands $NAME or ${NAME}: every $ of a value is doubled.
 	DollarExpands bool `json:"dollarExpands,omitempty"`
 	// When is the condition for the file.
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:MaxProperties=128
 	When When `json:"when,omitempty"`
 }
 
 // Line is one line of a lines file: a string, or an object with a condition. Only parameters whose values cannot hold
 // white space, quotes or any of \ # $ { } may enter a line.
+//
+// +kubebuilder:validation:Type=""
+// +kubebuilder:pruning:PreserveUnknownFields
 type Line struct {
 	// Line is the text.
+	//
+	// +optional
 	Line string `json:"line"`
 	// When is the condition for the line.
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:MaxProperties=128
 	When When `json:"when,omitempty"`
 	// Each is params.NAME of a list: the line once for every item, reached by $(item) or $(item.FIELD).
 	Each string `json:"each,omitempty"`
 }
 
 // Share mounts an entry's volume into other containers.
+//
+// +kubebuilder:validation:XValidation:rule="has(dyn(self).containers) || (has(self.sidecars) && self.sidecars.size() > 0)",message="a share names containers or sidecars",reason=FieldValueRequired
 type Share struct {
 	// Containers of the app, init containers too: names or globs, or one string $(params.NAME) of a list.
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
 	Containers Values `json:"containers,omitempty"`
 	// Sidecars are other entries, all of whose containers get the mount where they are on the same Pod.
+	//
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=63
+	// +listType=atomic
 	Sidecars []string `json:"sidecars,omitempty"`
 	// MountPath in those containers.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
 	MountPath string `json:"mountPath"`
 	// ReadOnly mounts it read-only there.
 	ReadOnly bool `json:"readOnly,omitempty"`
 	// When is the condition for the share.
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:MaxProperties=128
 	When When `json:"when,omitempty"`
 }
 
 // AppEnv is an environment variable for app containers.
 type AppEnv struct {
 	// Name of the variable.
+	//
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
 	Name string `json:"name"`
 	// Value of the variable.
+	//
+	// +kubebuilder:validation:MaxLength=32768
+	// +optional
 	Value string `json:"value"`
 	// Containers of the app that get it: names or globs; default all that are not init containers.
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
 	Containers Values `json:"containers,omitempty"`
 	// When is the condition for the variable.
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:MaxProperties=128
 	When When `json:"when,omitempty"`
 }
 
 // Placement says where a container of an entry goes.
+//
+// +kubebuilder:validation:Enum="";beforeInit;afterInit;regular
 type Placement string
 
 // The placements; empty means PlacementBeforeInit.
