@@ -93,7 +93,7 @@ func (d *Document) read() (any, error) {
 
 func (d *Document) readText() (any, error) {
 	text := d.body()
-	if err := checkUTF8(text); err != nil {
+	if err := checkText(text); err != nil {
 		return nil, err
 	}
 	if t := jsonTree(text); t != nil {

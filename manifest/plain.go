@@ -26,8 +26,12 @@ func parseNodes(text []byte) (*yamlv3.Node, error) {
 
 // mayReadNodes reports whether nodes tell all that matters about a text. They
 // do not show the tag "!", and those of a tree belong to a text that ends with
-// a line break.
+// a line break. On the way to a comment yaml.v3 skips tabs, also where a tab
+// may not stand for the reader of Kubernetes.
 func mayReadNodes(text []byte) bool {
+	if tab := bytes.IndexByte(text, '\t'); tab >= 0 && bytes.IndexByte(text[tab:], '#') >= 0 {
+		return false
+	}
 	if !bytes.HasSuffix(text, []byte("\n")) || text[0] == '%' || bytes.Contains(text, []byte("\n%")) {
 		return false
 	}
@@ -43,9 +47,10 @@ func mayReadNodes(text []byte) bool {
 }
 
 // plainNode returns the value that convert would give where n is, if that is
-// certain: the scanners and parsers of yaml.v2 and yaml.v3 differ in comments
-// only, so it is as long as there are no aliases, merges, tags or duplicate
-// keys, and scalars mean the same by the rules of YAML 1.1 that are here.
+// certain: the scanners and parsers of yaml.v2 and yaml.v3 differ in comments,
+// and tabs before them, only, so it is as long as there are no aliases, merges,
+// tags or duplicate keys, and scalars mean the same by the rules of YAML 1.1
+// that are here.
 func plainNode(n *yamlv3.Node) (v any, ok bool) {
 	if n.Anchor != "" || n.Style&yamlv3.TaggedStyle != 0 {
 		return nil, false

@@ -27,12 +27,19 @@ func TestReadingIsThatOfKubernetes(t *testing.T) {
 	})
 }
 
-// draw returns a random document that can be read, with its value.
+// draw returns a random document that can be read, with its value. Some texts
+// cannot: two keys mean the same, or a block scalar is less indented than its
+// first line.
 func draw(t *rapid.T, flow bool) (*Document, any) {
-	d := document(yamlText(t, flow))
+	texts := rapid.Custom(func(t *rapid.T) string { return yamlText(t, flow) })
+	text := texts.Filter(func(text string) bool {
+		_, err := document(text).read()
+		return err == nil
+	}).Draw(t, "text")
+	d := document(text)
 	v, err := d.read()
 	if err != nil {
-		t.Skip("two keys mean the same: ", err)
+		t.Fatal(err)
 	}
 	return d, v
 }

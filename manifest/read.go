@@ -50,7 +50,12 @@ func decodeYAML(text []byte, strict bool) (any, error) {
 	return v, nil
 }
 
-func checkUTF8(text []byte) error {
+// checkText refuses a text that is not UTF-8, and one that still has a byte
+// order mark: after a second one the reader of Kubernetes loses characters.
+func checkText(text []byte) error {
+	if bytes.HasPrefix(text, bom) {
+		return &problem{line: 1, text: "the text begins with two byte order marks"}
+	}
 	if utf8.Valid(text) {
 		return nil
 	}

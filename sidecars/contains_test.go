@@ -67,8 +67,8 @@ func contains(at string, want, got any) error {
 	return nil
 }
 
-// replaceable reports whether a value may have become another one: null a collection, and the three values that an
-// injection extends.
+// replaceable reports whether a value may have become another one: null a collection, and the values that an
+// injection extends or that are its own.
 func replaceable(at string, want, got any) bool {
 	switch {
 	case want == nil && got != nil:
@@ -84,7 +84,8 @@ func replaceable(at string, want, got any) bool {
 		is, _ := got.(string)
 		return was == "" || strings.HasPrefix(is, was+",")
 	}
-	return strings.HasPrefix(at, "/metadata/annotations/pillion.dev/status") || strings.HasPrefix(at, "/metadata/annotations/pillion.dev/file.")
+	return strings.HasPrefix(at, "/metadata/annotations/pillion.dev/status") || strings.HasPrefix(at, "/metadata/annotations/pillion.dev/file.") ||
+		at == "/metadata/labels/pillion.dev/injected"
 }
 
 func containsMembers(at string, want, got map[string]any) error {

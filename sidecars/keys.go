@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -25,7 +26,7 @@ func (r *request) warnOfKeys(c *Catalog) {
 		}
 		sidecar, parameter, dotted := strings.Cut(rest, ".")
 		if !dotted && len(r.warnings) < mostKeys {
-			r.warn(CodeUnknownKey, "unknown annotation %s%s", quotedIfLong(key), hint(rest, knownKeys()[:2], "valid are"))
+			r.warn(CodeUnknownKey, "unknown annotation %s%s", shown(key), hint(rest, knownKeys()[:2], "valid are"))
 		}
 		if dotted && c != nil {
 			r.parameterKey(c, key, sidecar, parameter)
@@ -52,7 +53,7 @@ func (r *request) warnOfDefaults(e *Entry) {
 	slices.Sort(unknown)
 	for _, key := range unknown {
 		parameter := strings.TrimPrefix(key, v1alpha1.Prefix+e.Name+".")
-		r.warn(CodeUnknownKey, "Namespace annotation %s: no such parameter%s", quotedIfLong(key), hint(parameter, e.paramNames(), "it has"))
+		r.warn(CodeUnknownKey, "Namespace annotation %s: no such parameter%s", shown(key), hint(parameter, e.paramNames(), "it has"))
 	}
 }
 
@@ -62,13 +63,23 @@ func (r *request) parameterKey(c *Catalog, key, sidecar, parameter string) {
 	switch {
 	case !asked && len(r.warnings) >= mostKeys || asked && len(r.errs) >= mostKeys:
 	case e == nil:
-		r.warn(CodeUnknownKey, "%s: no sidecar %s%s", quotedIfLong(key), quoted(sidecar), hint(sidecar, c.Names(r.ns.Name), "the catalog has"))
+		r.warn(CodeUnknownKey, "%s: no sidecar %s%s", shown(key), quoted(sidecar), hint(sidecar, c.Names(r.ns.Name), "the catalog has"))
 	case !asked:
-		r.warn(CodeUnusedKey, "%s has no effect: the Pod does not ask for %s", quotedIfLong(key), sidecar)
+		r.warn(CodeUnusedKey, "%s has no effect: the Pod does not ask for %s", shown(key), sidecar)
 	case e.param(parameter) < 0:
 		why := "sidecar " + sidecar + " has no such parameter" + hint(parameter, e.paramNames(), "it has")
-		r.fail(BadParameter, field.Invalid(annotationPath(key, FromPod), quotedIfLong(parameter), why))
+		at := annotationPath(v1alpha1.Prefix+sidecar+"."+shown(parameter), FromPod)
+		r.fail(BadParameter, field.Invalid(at, quotedIfLong(parameter), why))
 	}
+}
+
+// shown gives a key as a message has it: quoted where it is long or has control characters, for which the API server would
+// drop a warning.
+func shown(key string) string {
+	if strings.ContainsFunc(key, unicode.IsControl) {
+		return quoted(key)
+	}
+	return quotedIfLong(key)
 }
 
 func knownKeys() []string { return []string{"inject", "failure-policy", "status"} }

@@ -2,6 +2,7 @@ package sidecars
 
 import (
 	"strings"
+	"unicode"
 
 	"gomodules.xyz/jsonpatch/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -129,7 +130,7 @@ func (w Warning) String() string {
 }
 
 func printable(r rune) rune {
-	if r < ' ' || r == 0x7f {
+	if unicode.IsControl(r) {
 		return ' '
 	}
 	return r
