@@ -3,8 +3,20 @@ SHELL := /bin/bash
 GO ?= go
 RUN ?= .
 ARGS ?=
+NAME ?= pillion
+NODES ?= 1
 
-.PHONY: help demo test unit lint golden generate check-generated fuzz fuzz-short bench prove setup control-plane build clean
+# A node is made of namespaces and cgroups, which only root may make; the tests of all else need no root.
+ROOT_ONLY = test/cluster/node|test/cluster/cmd/cluster
+ifeq ($(shell id -u),0)
+PACKAGES = ./...
+PROGRAMS = cluster-programs
+else
+PACKAGES = $$($(GO) list ./... | grep -vE '($(ROOT_ONLY))$$')
+PROGRAMS = control-plane
+endif
+
+.PHONY: help demo test unit lint golden generate check-generated cluster cluster-down cluster-programs build-cluster fuzz fuzz-short bench prove setup control-plane build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -12,8 +24,8 @@ help: ## list the targets
 demo: control-plane ## show the main job on a real API server (ARGS=--keep leaves it running)
 	@$(GO) run ./test/demo $(ARGS)
 
-test: setup control-plane ## set up and run every test: unit, golden, property, control plane
-	@$$(hack/tool.sh gotestsum gotest.tools/gotestsum) --format pkgname-and-test-fails -- -timeout 20m -run '$(RUN)' ./...
+test: setup $(PROGRAMS) ## set up and run every test: unit, golden, property, control plane and, as root, a whole node
+	@$$(hack/tool.sh gotestsum gotest.tools/gotestsum) --format pkgname-and-test-fails -- -timeout 20m -run '$(RUN)' $(PACKAGES)
 
 unit: ## the quick tests only: no control plane
 	@$(GO) test -run '$(RUN)' ./api/... ./sidecars/... ./manifest/... ./cli/... ./certs/... ./webhook/...
@@ -23,6 +35,18 @@ setup: ## install what the tests need from the system: haproxy
 
 control-plane: ## build etcd, kube-apiserver and kube-controller-manager on first use
 	@$(GO) run ./test/cluster/cmd/cluster build
+
+cluster: setup build-cluster ## bring a whole Kubernetes up, as root (NODES=2, NAME=x)
+	@bin/cluster up --name $(NAME) --nodes $(NODES)
+
+cluster-down: build-cluster ## end it and leave nothing behind
+	@bin/cluster down --name $(NAME)
+
+cluster-programs: ## build all programs of the test bed on first use
+	@$(GO) run ./test/cluster/cmd/cluster build --with node
+
+build-cluster:
+	@CGO_ENABLED=0 $(GO) build -o bin/cluster ./test/cluster/cmd/cluster
 
 build: ## build the programs into bin/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/ ./cmd/...
@@ -51,9 +75,9 @@ fuzz: ## every fuzz target for 10 minutes, all at once
 bench: ## benchmarks beside the usual way
 	@$(GO) test ./test/bench -run TestTable -count=1 -v
 
-prove: setup control-plane ## the large counts: 10,000 property cases, 10 minutes of each fuzz target, the benchmarks
+prove: setup $(PROGRAMS) ## the large counts: 10,000 property cases, 10 minutes of each fuzz target, the benchmarks
 	@$(GO) test ./sidecars -run 'Property' -rapid.checks=10000 -timeout 60m -count=1
-	@$(GO) test ./test/... -count=1 -timeout 30m
+	@PILLION_NODE_CYCLES=10 $(GO) test $(PACKAGES) -count=1 -timeout 60m
 	@$(MAKE) bench
 	@$(MAKE) fuzz
 

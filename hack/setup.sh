@@ -1,12 +1,21 @@
 #!/usr/bin/env bash
-# Installs what the tests use beyond Go: HAProxy, which checks the proxy's configuration.
+# Installs what the tests use beyond Go: HAProxy, which checks the proxy's configuration; and, for root, what a node needs.
 set -euo pipefail
-command -v haproxy >/dev/null && exit 0
-[ -x /usr/sbin/haproxy ] && exit 0
 sudo=""
 [ "$(id -u)" = 0 ] || sudo=sudo
-echo "setup: installing haproxy (apt-get)"
-export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get install -y -qq --no-install-recommends haproxy >/dev/null 2>&1 && exit 0
+export DEBIAN_FRONTEND=noninteractive PATH=$PATH:/usr/sbin:/sbin
+
+lacking=()
+want() { command -v "$1" >/dev/null || lacking+=("$2"); }
+want haproxy haproxy
+if [ "$(id -u)" = 0 ]; then
+  want runc runc
+  want nft nftables
+  want ip iproute2
+fi
+[ ${#lacking[@]} -gt 0 ] || exit 0
+echo "setup: installing ${lacking[*]} (apt-get)"
+install() { $sudo apt-get install -y -qq --no-install-recommends "${lacking[@]}" >/dev/null; }
+install 2>/dev/null && exit 0
 $sudo apt-get update -qq >/dev/null
-$sudo apt-get install -y -qq --no-install-recommends haproxy >/dev/null
+install

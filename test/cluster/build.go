@@ -17,20 +17,43 @@ import (
 // assetsVariable names a directory with ready-made programs; it is the variable that envtest reads too.
 const assetsVariable = "KUBEBUILDER_ASSETS"
 
-// program is one program of the control plane and where its source is pinned.
+// NodePrograms can be asked of Build: all that package node runs and needs.
+const NodePrograms = "node"
+
+// program is one program of the test bed and where its source is pinned.
 type program struct {
 	name   string
 	module string // folder of the nested module, below test/cluster
 	pkg    string
 	always bool // part of every control plane, not only built when asked for
+	node   bool // part of NodePrograms besides those
 }
 
 func programs() []program {
+	const (
+		kubernetes = "k8s.io/kubernetes/cmd/"
+		containerd = "github.com/containerd/containerd/v2/cmd/"
+		cni        = "github.com/containernetworking/plugins/plugins/"
+	)
 	return []program{
 		{name: "etcd", module: "etcd", pkg: "go.etcd.io/etcd/server/v3", always: true},
-		{name: "kube-apiserver", module: "k8s", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", always: true},
-		{name: "kube-controller-manager", module: "k8s", pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", always: true},
-		{name: "kubectl", module: "k8s", pkg: "k8s.io/kubernetes/cmd/kubectl"},
+		{name: "kube-apiserver", module: "k8s", pkg: kubernetes + "kube-apiserver", always: true},
+		{name: "kube-controller-manager", module: "k8s", pkg: kubernetes + "kube-controller-manager", always: true},
+		{name: "kube-scheduler", module: "k8s", pkg: kubernetes + "kube-scheduler", node: true},
+		{name: "kubelet", module: "k8s", pkg: kubernetes + "kubelet", node: true},
+		{name: "kube-proxy", module: "k8s", pkg: kubernetes + "kube-proxy", node: true},
+		{name: "kubectl", module: "k8s", pkg: kubernetes + "kubectl", node: true},
+		{name: "containerd", module: "runtime", pkg: containerd + "containerd", node: true},
+		{name: "containerd-shim-runc-v2", module: "runtime", pkg: containerd + "containerd-shim-runc-v2", node: true},
+		{name: "ctr", module: "runtime", pkg: containerd + "ctr", node: true},
+		{name: "bridge", module: "runtime", pkg: cni + "main/bridge", node: true},
+		{name: "loopback", module: "runtime", pkg: cni + "main/loopback", node: true},
+		{name: "host-local", module: "runtime", pkg: cni + "ipam/host-local", node: true},
+		{name: "portmap", module: "runtime", pkg: cni + "meta/portmap", node: true},
+		{name: "pause", module: "pause", pkg: ".", node: true},
+		{name: "archive", module: "pause", pkg: "./archive", node: true},
+		{name: "coredns", module: "dns", pkg: ".", node: true},
+		{name: "helm", module: "helm", pkg: "helm.sh/helm/v4/cmd/helm", node: true},
 	}
 }
 
@@ -60,10 +83,11 @@ func kubernetesVersion(source string) (string, error) {
 	return string(pin[1]), nil
 }
 
-// Build makes sure that etcd, kube-apiserver, kube-controller-manager and the programs named in with (only "kubectl"
-// so far) exist, and returns the directory they are in. What is missing is built from the nested modules next to this
-// package, which takes minutes once; progress goes to log. The result is kept below the user's cache directory, under a
-// key made of the modules' go.mod and go.sum, the Go version and the platform. Two processes never build at once.
+// Build makes sure that etcd, kube-apiserver, kube-controller-manager and the programs named in with exist, and returns
+// the directory they are in; NodePrograms names many at once. What is missing is built from the nested modules next to
+// this package, at a low priority, which takes minutes once; progress goes to log. The result is kept below the user's
+// cache directory, under a key made of the modules' files, the Go version and the platform. Two processes never build at
+// once.
 //
 // With KUBEBUILDER_ASSETS set, its directory is returned and nothing is built; a program missing from it is an error.
 func Build(ctx context.Context, log io.Writer, with ...string) (string, error) {
@@ -81,7 +105,7 @@ func Build(ctx context.Context, log io.Writer, with ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir, err := cacheDir(source, log)
+	dir, err := cacheDir(source, log, modules()...)
 	if err != nil {
 		return "", err
 	}
@@ -92,26 +116,46 @@ func Build(ctx context.Context, log io.Writer, with ...string) (string, error) {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := waitLock(ctx, filepath.Join(dir, "lock"), func() {
+	unlock, err := waitLock(ctx, filepath.Join(filepath.Dir(dir), "lock"), func() {
 		fmt.Fprintln(log, "cluster: another process builds, waiting for it")
 	})
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	for _, p := range missing(bin, wanted) {
-		if err := buildProgram(ctx, log, p, source, bin); err != nil {
+	lacking := missing(bin, wanted)
+	for i, p := range lacking {
+		fmt.Fprintf(log, "cluster: %s: %d of %d programs that are missing, minutes once\n", p.name, i+1, len(lacking))
+		if err := provide(ctx, log, p, source, bin); err != nil {
 			return "", err
 		}
 	}
 	return bin, nil
 }
 
+// provide links a program into bin from its module's own directory, so that another pin in one module does not let the
+// programs of all be built again.
+func provide(ctx context.Context, log io.Writer, p program, source, bin string) error {
+	dir, err := cacheDir(source, log, p.module)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if len(missing(dir, []program{p})) > 0 {
+		if err := buildProgram(ctx, log, p, source, dir); err != nil {
+			return err
+		}
+	}
+	return os.Link(filepath.Join(dir, p.name), filepath.Join(bin, p.name))
+}
+
 func selectPrograms(with []string) ([]program, error) {
 	var wanted []program
-	var optional []string
+	optional := []string{NodePrograms}
 	for _, p := range programs() {
-		if p.always || slices.Contains(with, p.name) {
+		if p.always || slices.Contains(with, p.name) || p.node && slices.Contains(with, NodePrograms) {
 			wanted = append(wanted, p)
 		}
 		if !p.always {
@@ -119,7 +163,7 @@ func selectPrograms(with []string) ([]program, error) {
 		}
 	}
 	for _, name := range with {
-		if !slices.Contains(names(wanted), name) {
+		if !slices.Contains(optional, name) && !slices.Contains(names(wanted), name) {
 			return nil, fmt.Errorf("program %q: unknown, can be asked for: %s", name, strings.Join(optional, ", "))
 		}
 	}
@@ -152,7 +196,7 @@ func buildProgram(ctx context.Context, log io.Writer, p program, source, bin str
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", append(buildArgs(version), "-o", partial, p.pkg)...)
+	cmd := niceCommand(ctx, "go", append(buildArgs(version), "-o", partial, p.pkg)...)
 	cmd.Dir = filepath.Join(source, p.module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly",
 		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
@@ -161,7 +205,6 @@ func buildProgram(ctx context.Context, log io.Writer, p program, source, bin str
 	var output strings.Builder
 	cmd.Stdout, cmd.Stderr = &output, &output
 
-	fmt.Fprintf(log, "cluster: %s: building (minutes, once)\n", p.name)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("build %s: %w", p.name, err)
 	}
@@ -185,4 +228,12 @@ func buildProgram(ctx context.Context, log io.Writer, p program, source, bin str
 		fmt.Fprintf(log, "cluster: %s: built in %d s\n", p.name, seconds())
 		return os.Rename(partial, filepath.Join(bin, p.name))
 	}
+}
+
+// niceCommand lets a build that takes every processor for minutes give way to what else the machine does.
+func niceCommand(ctx context.Context, name string, args ...string) *exec.Cmd {
+	if nice, err := exec.LookPath("nice"); err == nil {
+		return exec.CommandContext(ctx, nice, append([]string{"-n", "10", name}, args...)...)
+	}
+	return exec.CommandContext(ctx, name, args...)
 }

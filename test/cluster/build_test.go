@@ -50,8 +50,11 @@ func TestStartEndsWithItsContext(t *testing.T) {
 }
 
 func TestBuildKnowsItsPrograms(t *testing.T) {
-	_, err := Build(t.Context(), io.Discard, "kubelet")
-	wantError(t, err, `program "kubelet": unknown, can be asked for: kubectl`)
+	_, err := Build(t.Context(), io.Discard, "kubelets")
+	const want = `program "kubelets": unknown, can be asked for: node, kube-scheduler, kubelet, kube-proxy, kubectl, `
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error = %v\nwant    %s...", err, want)
+	}
 }
 
 func TestProgramIsBuiltWholeOrNotAtAll(t *testing.T) {
@@ -80,7 +83,7 @@ func TestProgramIsBuiltWholeOrNotAtAll(t *testing.T) {
 func TestCacheKeyFollowsThePins(t *testing.T) {
 	source := moduleSource(t)
 	cached := func() string {
-		dir, err := cacheDir(source, io.Discard)
+		dir, err := cacheDir(source, io.Discard, modules()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,8 +94,13 @@ func TestCacheKeyFollowsThePins(t *testing.T) {
 		t.Errorf("same pins: %s and %s", before, again)
 	}
 	write(t, filepath.Join(source, "k8s", "go.sum"), "another\n")
-	if after := cached(); after == before {
+	after := cached()
+	if after == before {
 		t.Errorf("other pins have the same directory %s", after)
+	}
+	write(t, filepath.Join(source, "dns", "main.go"), "package main\n")
+	if cached() == after {
+		t.Errorf("other lines of Go have the same directory %s", after)
 	}
 }
 
@@ -101,7 +109,7 @@ func TestCacheWithoutHomeIsPrivate(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv("TMPDIR", t.TempDir())
 	var log bytes.Buffer
-	dir, err := cacheDir(moduleSource(t), &log)
+	dir, err := cacheDir(moduleSource(t), &log, modules()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +120,7 @@ func TestCacheWithoutHomeIsPrivate(t *testing.T) {
 	if err := os.Chmod(private, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	_, err = cacheDir(moduleSource(t), io.Discard)
+	_, err = cacheDir(moduleSource(t), io.Discard, modules()...)
 	wantError(t, err, private+": not a directory of this user alone")
 }
 
@@ -152,7 +160,7 @@ func assets(t *testing.T, programs ...string) string {
 func moduleSource(t *testing.T) string {
 	t.Helper()
 	source := t.TempDir()
-	for _, module := range []string{"etcd", "k8s"} {
+	for _, module := range modules() {
 		if err := os.Mkdir(filepath.Join(source, module), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -41,22 +43,52 @@ func hasModules(dir string) bool {
 	return err == nil
 }
 
-// cacheDir returns the directory of the programs that source and this Go version make.
-func cacheDir(source string, log io.Writer) (string, error) {
+// cacheDir returns the directory of the programs that some modules of source and this Go version make. It is named after
+// the files that decide on them: the pins and the few lines of Go of each module.
+func cacheDir(source string, log io.Writer, modules ...string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH, buildArgs(""))
-	for _, file := range []string{"etcd/go.mod", "etcd/go.sum", "k8s/go.mod", "k8s/go.sum"} {
-		b, err := os.ReadFile(filepath.Join(source, file))
+	for _, module := range modules {
+		files := []string{module + "/go.mod", module + "/go.sum"}
+		err := fs.WalkDir(os.DirFS(source), module, func(path string, _ fs.DirEntry, err error) error {
+			if strings.HasSuffix(path, ".go") {
+				files = append(files, path)
+			}
+			return err
+		})
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintln(sum, file, len(b))
-		sum.Write(b)
+		for _, file := range files {
+			b, err := os.ReadFile(filepath.Join(source, file))
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintln(sum, file, len(b))
+			sum.Write(b)
+		}
 	}
-	key := hex.EncodeToString(sum.Sum(nil))[:12]
+	root, err := CacheRoot(log)
+	return filepath.Join(root, "cluster", hex.EncodeToString(sum.Sum(nil))[:12]), err
+}
+
+// modules lists the folders of the nested modules.
+func modules() []string {
+	var out []string
+	for _, p := range programs() {
+		if !slices.Contains(out, p.module) {
+			out = append(out, p.module)
+		}
+	}
+	return out
+}
+
+// CacheRoot is the directory that everything kept between runs is below: the user's cache or, where there is none, one
+// that is of this user alone, which log is told.
+func CacheRoot(log io.Writer) (string, error) {
 	root, err := os.UserCacheDir()
 	if err == nil {
-		return filepath.Join(root, "pillion", "cluster", key), nil
+		return filepath.Join(root, "pillion"), nil
 	}
 	// Programs are run from there, so a name in a directory that all may write to must be ours alone.
 	root = filepath.Join(os.TempDir(), fmt.Sprintf("pillion-%d", os.Getuid()))
@@ -71,7 +103,7 @@ func cacheDir(source string, log io.Writer) (string, error) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || int(stat.Uid) != os.Getuid() || info.Mode() != fs.ModeDir|0o700 {
 		return "", fmt.Errorf("%s: not a directory of this user alone", root)
 	}
-	return filepath.Join(root, "cluster", key), nil
+	return root, nil
 }
 
 var errLocked = errors.New("in use by another process")

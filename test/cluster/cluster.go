@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/pillion-dev/pillion/test/cluster/pki"
 )
 
 // Config says how a control plane is started. The zero value is useful.
@@ -34,7 +36,7 @@ type Cluster struct {
 	cfg    Config
 	dir    string
 	bin    string
-	keys   *pki
+	keys   *keys
 	client *http.Client
 	unlock func()
 	ports  ports
@@ -99,19 +101,19 @@ func (c *Cluster) prepare() (err error) {
 	if c.unlock, err = tryLock(filepath.Join(c.dir, "lock")); err != nil {
 		return err
 	}
-	if c.keys, err = newPKI(); err != nil {
+	if c.keys, err = newKeys(); err != nil {
 		return err
 	}
 	if err := c.keys.write(filepath.Join(c.dir, "pki")); err != nil {
 		return err
 	}
-	c.client, err = c.keys.httpClient()
+	c.client, err = pki.HTTPClient(c.keys.ca.Cert, c.keys.admin)
 	return err
 }
 
 func (c *Cluster) startAll(ctx context.Context) error {
-	for path, k := range map[string]keyPair{c.Kubeconfig(): c.keys.admin, c.managerKubeconfig(): c.keys.manager} {
-		if err := os.WriteFile(path, kubeconfig(c.URL(), c.keys.ca.cert, k), 0o600); err != nil {
+	for path, k := range map[string]pki.Pair{c.Kubeconfig(): c.keys.admin, c.managerKubeconfig(): c.keys.manager} {
+		if err := os.WriteFile(path, pki.Kubeconfig(c.URL(), c.keys.ca.Cert, k), 0o600); err != nil {
 			return err
 		}
 	}
@@ -237,13 +239,13 @@ func (c *Cluster) URL() string { return fmt.Sprintf("https://127.0.0.1:%d", c.po
 func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
 
 // CA is the certificate, as PEM, that signed the API server's.
-func (c *Cluster) CA() []byte { return c.keys.ca.cert }
+func (c *Cluster) CA() []byte { return c.keys.ca.Cert }
 
 // AdminCert is the client certificate of the administrator (group system:masters), as PEM.
-func (c *Cluster) AdminCert() []byte { return c.keys.admin.cert }
+func (c *Cluster) AdminCert() []byte { return c.keys.admin.Cert }
 
 // AdminKey is the private key of AdminCert, as PEM.
-func (c *Cluster) AdminKey() []byte { return c.keys.admin.key }
+func (c *Cluster) AdminKey() []byte { return c.keys.admin.Key }
 
 // HTTPClient trusts the API server and is the administrator to it. It has no timeout: bound requests by their context.
 func (c *Cluster) HTTPClient() *http.Client { return c.client }

@@ -1,14 +1,10 @@
 package cluster
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"path/filepath"
 )
 
@@ -96,39 +92,4 @@ func (c *Cluster) managerArgs() []string {
 		"--kube-api-qps=300",
 		"--kube-api-burst=600",
 	}
-}
-
-// kubeconfig has the certificates inline, so that a copy of the file works too.
-func kubeconfig(url string, ca []byte, user keyPair) []byte {
-	encode := base64.StdEncoding.EncodeToString
-	return fmt.Appendf(nil, `apiVersion: v1
-kind: Config
-clusters:
-- name: pillion
-  cluster:
-    server: %s
-    certificate-authority-data: %s
-users:
-- name: pillion
-  user:
-    client-certificate-data: %s
-    client-key-data: %s
-contexts:
-- name: pillion
-  context: {cluster: pillion, user: pillion}
-current-context: pillion
-`, url, encode(ca), encode(user.cert), encode(user.key))
-}
-
-func (k *pki) httpClient() (*http.Client, error) {
-	pair, err := tls.X509KeyPair(k.admin.cert, k.admin.key)
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(k.ca.cert)
-	return &http.Client{Transport: &http.Transport{
-		TLSClientConfig:   &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13},
-		ForceAttemptHTTP2: true,
-	}}, nil
 }

@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-func TestUpRunsUntilItIsInterrupted(t *testing.T) {
+func TestControlPlaneRunsUntilItIsInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	reader, stdout := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, []string{"up"}, stdout, t.Output())
+		err := runUntil(ctx, []string{"control-plane"}, stdout, t.Output())
 		stdout.CloseWithError(err)
 		ended <- err
 	}()
@@ -34,7 +34,7 @@ func TestUpRunsUntilItIsInterrupted(t *testing.T) {
 	}
 	interrupt()
 	if err := <-ended; err != nil {
-		t.Errorf("up = %v after an interrupt, want no error", err)
+		t.Errorf("control-plane = %v after an interrupt, want no error", err)
 	}
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("after the end: %v, want no kubeconfig", err)
@@ -48,12 +48,12 @@ func TestCommandLineMistakesAreNamed(t *testing.T) {
 		want string
 	}{
 		{"no command", nil, usage},
-		{"unknown command", []string{"down"}, "cluster: unknown command \"down\"\n" + usage},
+		{"unknown command", []string{"sideways"}, "cluster: unknown command \"sideways\"\n" + usage},
 		{"argument too many", []string{"up", "here"}, "cluster: unexpected argument \"here\"\n" + usage},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var stderr strings.Builder
-			if err := run(t.Context(), tc.args, io.Discard, &stderr); !errors.Is(err, errUsage) {
+			if err := run(tc.args, io.Discard, &stderr); !errors.Is(err, errUsage) {
 				t.Errorf("run = %v, want %v", err, errUsage)
 			}
 			if stderr.String() != tc.want {
