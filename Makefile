@@ -16,7 +16,7 @@ PACKAGES = $$($(GO) list ./... | grep -vE '($(ROOT_ONLY))$$')
 PROGRAMS = control-plane
 endif
 
-.PHONY: help demo test unit lint golden generate check-generated cluster cluster-down cluster-programs build-cluster fuzz fuzz-short bench prove setup control-plane build clean
+.PHONY: help demo test unit lint golden generate check-generated cluster cluster-down cluster-programs build-cluster images test-images e2e fuzz fuzz-short bench prove setup control-plane build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,6 +51,15 @@ build-cluster:
 build: ## build the programs into bin/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/ ./cmd/...
 	@ln -sf pillion bin/kubectl-pillion
+
+images: setup ## make the images of the test bed, as root: our own come out of the Dockerfile
+	@$(GO) run -C test/images ./cmd/images build $(ARGS)
+
+test-images: setup ## the tests of the images and of the Dockerfile, as root
+	@$(GO) test -C test/images -timeout 20m ./...
+
+e2e: setup cluster-programs ## the scenarios on a whole Kubernetes of two nodes, as root (RUN=S17 for one)
+	@hack/e2e.sh '$(RUN)'
 
 lint: ## golangci-lint, with the import table
 	@hack/lint.sh

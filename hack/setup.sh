@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests use beyond Go: HAProxy, which checks the proxy's configuration; and, for root, what a node needs.
+# Installs what the tests use beyond Go: HAProxy, which checks the proxy's configuration; and, for root, what a node and
+# its images need.
 set -euo pipefail
 sudo=""
 [ "$(id -u)" = 0 ] || sudo=sudo
@@ -12,6 +13,9 @@ if [ "$(id -u)" = 0 ]; then
   want runc runc
   want nft nftables
   want ip iproute2
+  want buildah buildah
+  want unshare util-linux
+  want ps procps
 fi
 [ ${#lacking[@]} -gt 0 ] || exit 0
 echo "setup: installing ${lacking[*]} (apt-get)"
