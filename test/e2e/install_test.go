@@ -59,7 +59,7 @@ func install(ctx context.Context, r *resources.Resources) error {
 // are ready.
 func answers(ctx context.Context, r *resources.Resources) error {
 	var last error
-	err := wait.For(func(ctx context.Context) (bool, error) {
+	err := wait.For(func(context.Context) (bool, error) {
 		probe := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe", Namespace: "default", Annotations: map[string]string{"pillion.dev/inject": "no-such-sidecar"}},
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "localhost/app:v1"}}}}
 		last = r.Create(ctx, probe, func(o *metav1.CreateOptions) { o.DryRun = []string{metav1.DryRunAll} })
