@@ -11,10 +11,10 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
-
-	"github.com/pillion-dev/pillion/api/v1alpha1"
+	sigsyaml "sigs.k8s.io/yaml"
 )
 
 // Key names an entry: that of a Namespace, or, where Namespace is empty, of the cluster.
@@ -38,6 +38,8 @@ type Catalog struct {
 	keys     []Key
 	names    []string
 	revision string
+	// index is made when the catalog is linted.
+	index func() *lintIndex
 }
 
 // NewCatalog makes a catalog of entries; of two with one key the later wins.
@@ -63,6 +65,7 @@ func Assemble(entries []*Entry, leftOut map[Key]string) *Catalog {
 		sum.Write([]byte(k.String() + " " + c.entries[k].Revision + "\n"))
 	}
 	c.revision = hex.EncodeToString(sum.Sum(nil)[:6])
+	c.index = sync.OnceValue(func() *lintIndex { return newLintIndex(c) })
 	return c
 }
 
@@ -121,19 +124,35 @@ func (c *Catalog) Revision() string { return c.revision }
 //go:embed catalog/*.yaml
 var embedded embed.FS
 
-// Builtin gives the embedded entries. They are compiled here and proved by the project's tests.
+// Builtin gives the embedded entries. They are compiled here and proved by the project's tests, so that a program starts in
+// milliseconds.
 // Golden: builtin-*.
-func Builtin() *Catalog {
-	sub, err := fs.Sub(embedded, "catalog")
+func Builtin() *Catalog { return builtin() }
+
+var builtin = sync.OnceValue(func() *Catalog {
+	files, err := embedded.ReadDir("catalog")
 	if err != nil {
 		panic("embedded catalog: " + err.Error())
 	}
-	docs, errs := read(sub)
-	if len(errs) > 0 {
-		panic("embedded catalog: " + errors.Join(errs...).Error())
+	var entries []*Entry
+	for _, f := range files {
+		text, err := embedded.ReadFile("catalog/" + f.Name())
+		if err != nil {
+			panic("embedded catalog: " + err.Error())
+		}
+		raw, err := sigsyaml.YAMLToJSON(text)
+		if err != nil {
+			panic("embedded catalog: " + f.Name() + ": " + err.Error())
+		}
+		e, errs := Parse(raw)
+		if len(errs) > 0 {
+			panic("embedded catalog: " + f.Name() + ": " + errs.ToAggregate().Error())
+		}
+		e.Layer = LayerEmbedded
+		entries = append(entries, e)
 	}
-	return NewCatalog(entriesOf(docs, LayerEmbedded)...)
-}
+	return NewCatalog(entries...)
+})
 
 // Load reads every .yaml file of a directory, in any number of documents, compiles the entries and proves each: its patch
 // is applied to fixture Pods at default and boundary values and decoded strictly. The error lists every mistake, one a
@@ -143,7 +162,7 @@ func Load(fsys fs.FS) (*Catalog, error) {
 	places := map[Key]*document{}
 	for _, d := range docs {
 		places[d.key] = d
-		if d.key.Namespace == "" && d.kind == v1alpha1.KindSidecar {
+		if d.unplaced {
 			errs = append(errs, d.locate(field.ErrorList{field.Required(field.NewPath("metadata", "namespace"), "a Sidecar is for the Pods of one Namespace")})...)
 		}
 		if d.entry != nil {

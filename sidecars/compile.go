@@ -20,6 +20,8 @@ type compiler struct {
 	used  map[int]bool
 	// list is the parameter whose items $(item) stands for, or -1.
 	list int
+	// samples are values to try a part with.
+	samples []value
 	// holesOf gives for a sample text the text with holes that it was made of.
 	holesOf map[string]string
 }

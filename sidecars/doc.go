@@ -17,7 +17,7 @@
 //	app containers           env.go join.go
 //	limits                   ports.go ceilings.go linesafe.go
 //
-// The catalog side: read.go (documents, lines), entry*.go, compile.go, holes.go and emit*.go (specs to
-// templates), template.go,
-// samples.go and prove.go (an entry is proved before it can hurt a Pod).
+// The catalog side: read.go (documents, lines), entry*.go, compile.go, holes.go and emit*.go (specs to templates),
+// template.go, grade.go; prove.go, proof*.go, vary.go and samples.go (an entry is proved before it can hurt a Pod); lint.go
+// and a file for each rule of lint*.go (an entry is checked against the catalog that it joins).
 package sidecars

@@ -74,7 +74,9 @@ type container struct {
 	head      template
 	resources template
 	limits    template
-	security  corev1.SecurityContext
+	// requests are what it asks for, most its limits.
+	requests, most amounts
+	security       corev1.SecurityContext
 	// securityJSON is the securityContext as JSON.
 	securityJSON []byte
 	mounts       []mount

@@ -7,7 +7,9 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/pillion-dev/pillion/api/v1alpha1"
@@ -204,7 +206,7 @@ func (c *compiler) placement(at *field.Path, ctr *container) {
 }
 
 func (c *compiler) resources(at *field.Path, raw json.RawMessage, out *container) {
-	var r struct{ Limits map[string]json.RawMessage }
+	var r struct{ Limits, Requests map[string]json.RawMessage }
 	if raw != nil && json.Unmarshal(raw, &r) != nil {
 		return // kubernetes says what is wrong
 	}
@@ -223,6 +225,32 @@ func (c *compiler) resources(at *field.Path, raw json.RawMessage, out *container
 		return
 	}
 	out.limits = c.again(limits, memberResources)
+	out.most = amounts{c.amount(r.Limits["cpu"]), c.amount(r.Limits["memory"])}
+	out.requests = out.most // Kubernetes' default
+	if r.Requests["cpu"] != nil {
+		out.requests.cpu = c.amount(r.Requests["cpu"])
+	}
+	if r.Requests["memory"] != nil {
+		out.requests.memory = c.amount(r.Requests["memory"])
+	}
+}
+
+// amount compiles a quantity, which may be written as a number.
+func (c *compiler) amount(raw json.RawMessage) amount {
+	text := string(raw)
+	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &text) != nil {
+		return amount{}
+	}
+	quiet := &compiler{entry: c.entry, used: map[int]bool{}, list: -1}
+	t := quiet.text(nil, text, context{})
+	if slices.ContainsFunc(t, func(p part) bool { return !p.ready() }) {
+		return amount{text: t}
+	}
+	q, err := resource.ParseQuantity(text)
+	if err != nil {
+		return amount{}
+	}
+	return amount{fixed: q}
 }
 
 func (c *compiler) security(at *field.Path, raw json.RawMessage, out *container) {
@@ -262,10 +290,10 @@ func (c *compiler) mounts(at *field.Path, raw json.RawMessage, out *container) {
 }
 
 // mountShape is what a mount in an entry may say: no more than can be joined to another volume.
-func mountShape() *shape {
+var mountShape = sync.OnceValue(func() *shape {
 	return anObject(map[string]*shape{
 		"name": aText(), "mountPath": aText(), "subPath": aText(), "readOnly": aBool(), keyWhen: mapOf(aScalar().either(listOf(aScalar())))})
-}
+})
 
 func (c *compiler) mount(at *field.Path, m map[string]any, out *container) {
 	name, _ := m["name"].(string)

@@ -20,7 +20,7 @@ func newVolume() any { return new(corev1.Volume) }
 // kubernetes checks a body as the Kubernetes object that it becomes: without its conditions, with each repetition made
 // once and a sample value in every hole. Unlike the proof it names the place in the entry, and every mistake.
 func (c *compiler) kubernetes(at *field.Path, body v1alpha1.Object, into func() any) {
-	values := c.entry.proofDefaults()
+	values := c.sampleValues()
 	c.holesOf = map[string]string{}
 	tree := make(map[string]any, len(body))
 	for k, raw := range body {
@@ -38,6 +38,20 @@ func (c *compiler) kubernetes(at *field.Path, body v1alpha1.Object, into func() 
 			c.errs = append(c.errs, e)
 		}
 	}
+}
+
+// sampleValues are the defaults, with everything that has none at its first sample.
+func (c *compiler) sampleValues() []value {
+	if c.samples != nil {
+		return c.samples
+	}
+	c.samples = c.entry.defaults()
+	for i := range c.samples {
+		if c.samples[i].empty() {
+			c.samples[i] = firstOf(c.entry.params[i].sampleValues())
+		}
+	}
+	return c.samples
 }
 
 // sampled gives a value with its holes filled in.

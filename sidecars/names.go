@@ -79,10 +79,21 @@ func (p *plan) checkNamesOf(a, b *sidecar) {
 			both("container", name)
 		}
 	}
-	for i := range b.entry.volumes {
-		name := b.entry.volumes[i].name
-		if slices.ContainsFunc(a.entry.volumes, func(v volume) bool { return v.name == name }) {
+	for _, name := range b.entry.volumeNames() {
+		if slices.Contains(a.entry.volumeNames(), name) {
 			both("volume", name)
 		}
 	}
+}
+
+// volumeNames lists the names of an entry's volumes, with that of its files.
+func (e *Entry) volumeNames() []string {
+	names := make([]string, 0, len(e.volumes)+1)
+	for i := range e.volumes {
+		names = append(names, e.volumes[i].name)
+	}
+	if len(e.files) > 0 {
+		names = append(names, e.filesVolume())
+	}
+	return names
 }

@@ -1,6 +1,8 @@
 package sidecars
 
 import (
+	"sync"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -31,9 +33,14 @@ func (p *plan) checkPodSecurity() {
 	}
 }
 
+// evaluator holds Kubernetes' checks, which take longer to gather than to make.
+var evaluator = sync.OnceValues(func() (policy.Evaluator, error) {
+	return policy.NewEvaluator(policy.DefaultChecks(), nil)
+})
+
 // LevelOf grades a Pod: the strictest Pod Security level, at the newest version, that it meets.
 func LevelOf(meta *metav1.ObjectMeta, spec *corev1.PodSpec) (api.Level, error) {
-	checks, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	checks, err := evaluator()
 	if err != nil {
 		return "", err
 	}

@@ -1,220 +1,213 @@
 package sidecars
 
 import (
-	"encoding/json"
-	"fmt"
-	"regexp"
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/BurntSushi/toml"
 	jsonpatch "github.com/evanphx/json-patch/v5"
-	yaml "go.yaml.in/yaml/v3"
 	gojsonpatch "gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/pod-security-admission/api"
-
-	"github.com/pillion-dev/pillion/api/v1alpha1"
 )
-
-// proofContainer is what an entry is proved on: a container that has everything an entry may ask of it.
-const proofContainer = `"image":"app:1","resources":{"limits":{"cpu":"1","memory":"1Gi"}},` +
-	`"securityContext":{"runAsUser":1000,"runAsGroup":1000,"runAsNonRoot":true,"allowPrivilegeEscalation":false,` +
-	`"capabilities":{"drop":["ALL"]},"seccompProfile":{"type":"RuntimeDefault"}}`
-
-// proofPod has the containers that the values name.
-func (e *Entry) proofPod(values []value) []byte {
-	names := e.targetNames(values)
-	for _, name := range append(e.literalTargets(), "app") {
-		if !e.has(name) && !strings.ContainsAny(name, "*?[") {
-			names = union(names, []string{name})
-		}
-	}
-	dst := []byte(`{"metadata":{"name":"proof","namespace":"proof"},"spec":{"containers":[`)
-	for i, name := range names {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(append(jsonString(append(dst, `{"name":`...), name), ','), proofContainer+"}"...)
-	}
-	return append(dst, `]}}`...)
-}
-
-// has reports whether a container of the entry has the name.
-func (e *Entry) has(name string) bool {
-	return slices.ContainsFunc(e.containers, func(c container) bool { return c.name == name })
-}
-
-// literalTargets lists the names and globs of containers of the app that stand in the entry.
-func (e *Entry) literalTargets() []string {
-	var list []string
-	for i := range e.volumes {
-		for _, s := range e.volumes[i].shares {
-			list = append(list, s.containers.globs...)
-		}
-	}
-	for i := range e.env {
-		list = append(list, e.env[i].containers.globs...)
-	}
-	return list
-}
-
-// targetNames lists the containers of the app that the values name.
-func (e *Entry) targetNames(values []value) []string {
-	var names []string
-	if user := e.runAsOf.text(values); user != "" {
-		names = []string{user}
-	}
-	for i := range e.params {
-		for _, it := range values[i].items {
-			if e.namesContainers(i) && !strings.ContainsAny(it.text, "*?[") {
-				names = union(names, []string{it.text})
-			}
-		}
-	}
-	return names
-}
-
-// namesContainers reports whether a parameter lists containers of the app.
-func (e *Entry) namesContainers(i int) bool {
-	return slices.ContainsFunc(e.env, func(v appEnv) bool { return v.containers.param == i }) ||
-		slices.ContainsFunc(e.volumes, func(v volume) bool {
-			return slices.ContainsFunc(v.shares, func(s share) bool { return s.containers.param == i })
-		})
-}
 
 // Prove injects the entry, alone, at default and boundary values: every container and volume decodes strictly, every file
 // parses in its own language, and the patch applies. A patch that did not apply would block a Pod despite failurePolicy
 // Ignore, so an entry that fails here must not be used. The errors have field paths in the entry's document.
-func (e *Entry) Prove() field.ErrorList {
-	var errs field.ErrorList
-	pr := proof{e, map[string]bool{}}
-	e.combinations(func(values []value) {
-		const enough = 20
-		if len(errs) >= enough {
-			return
-		}
-		for _, err := range pr.at(values) {
-			// At one place, one value is example enough.
-			if !slices.ContainsFunc(errs, func(o *field.Error) bool { return o.Field == err.Field && o.Detail == err.Detail }) {
-				errs = append(errs, err)
-			}
-		}
-	})
-	return sortErrors(errs)
+//
+// It is proved piece by piece: what a piece becomes depends on the parameters in its holes and conditions alone, so only those
+// are varied for it (proofparts.go). What hangs together, which is the conditions of whole parts, the paths they are mounted
+// at and the containers they are meant for, is planned on a Pod, as are values at which ports might meet. All parameters are
+// varied at once only where the parts at their longest could exceed a ceiling.
+func (e *Entry) Prove() field.ErrorList { return newProof(e).run() }
+
+func (pr *proof) run() field.ErrorList {
+	pr.pieces()
+	pr.vary(pr.structure(), pr.at)
+	pr.ports()
+	if pr.mayExceed() {
+		pr.vary(pr.all(), pr.at)
+	}
+	return sortErrors(pr.errs)
 }
 
-// proof remembers what is proved: from one set of values to the next most parts are the same.
+// proof is the proof of one entry.
 type proof struct {
 	*Entry
+	// samples are the values of each parameter to prove it with.
+	samples [][]value
+	// base are the defaults, with required parameters at their first sample; full has all others at theirs as well.
+	base, full []value
+	errs       field.ErrorList
+
+	// proved are parts' texts and patches' paths that are known to be good; pods the proof Pods by their JSON.
 	proved map[string]bool
+	pods   map[string]*Pod
+	// buf is for texts that are looked at and not kept.
+	buf []byte
+	// The largest plan so far: bytes of additions and of annotations, containers of the app.
+	additions, annotations, apps int
+	// tooLarge are the ceilings that were told of.
+	tooLarge []string
 }
 
-// once checks a text that was not checked yet or was wrong.
-func (e *proof) once(text string, check func() field.ErrorList) field.ErrorList {
-	if e.proved[text] {
-		return nil
-	}
-	errs := check()
-	e.proved[text] = len(errs) == 0
-	return errs
-}
-
-// at proves the entry at one set of values.
-func (e *proof) at(values []value) field.ErrorList {
-	errs := e.unset(values)
-	if len(errs) > 0 {
-		return errs
-	}
-	for _, name := range e.targetNames(values) {
-		if e.has(name) {
-			return nil // no Pod has such a container and the entry
+func newProof(e *Entry) *proof {
+	pr := &proof{Entry: e, proved: map[string]bool{}, pods: map[string]*Pod{}, samples: make([][]value, len(e.params))}
+	pr.base = e.defaults()
+	for i := range e.params {
+		pr.samples[i] = e.params[i].sampleValues()
+		if e.params[i].decl.Required {
+			pr.base[i] = firstOf(pr.samples[i])
 		}
 	}
-	p, object, err := e.planAt(values)
+	pr.full = slices.Clone(pr.base)
+	for i := range e.params {
+		if pr.full[i].empty() {
+			pr.full[i] = firstOf(pr.samples[i])
+		}
+	}
+	return pr
+}
+
+// fail keeps a mistake: at one place, one value is example enough, and so are some places.
+func (pr *proof) fail(errs ...*field.Error) {
+	const enough = 20
+	for _, err := range errs {
+		if len(pr.errs) < enough && !slices.ContainsFunc(pr.errs, func(o *field.Error) bool { return o.Field == err.Field && o.Detail == err.Detail }) {
+			pr.errs = append(pr.errs, err)
+		}
+	}
+}
+
+// structure lists the parameters on which it depends what there is, and where.
+func (pr *proof) structure() []int {
+	u := pr.uses()
+	for i := range pr.containers {
+		u.condition(pr.containers[i].when)
+		for _, m := range pr.containers[i].mounts {
+			u.condition(m.when)
+			u.template(m.mountPath, m.subPath)
+		}
+	}
+	for i := range pr.volumes {
+		u.condition(pr.volumes[i].when)
+		for _, s := range pr.volumes[i].shares {
+			u.condition(s.when)
+			u.param(s.containers.param)
+			u.template(s.mountPath)
+		}
+	}
+	for i := range pr.files {
+		u.condition(pr.files[i].when)
+	}
+	for i := range pr.env {
+		u.condition(pr.env[i].when)
+		u.param(pr.env[i].containers.param)
+		if slices.ContainsFunc(pr.env[:i], func(o appEnv) bool { return o.name == pr.env[i].name }) {
+			u.template(pr.env[i].value) // one variable twice: two values might differ
+		}
+	}
+	u.template(pr.runAsOf)
+	return u.list()
+}
+
+// at plans the entry at one set of values.
+func (pr *proof) at(values []value) {
+	if pr.lacksNumber(values) {
+		return
+	}
+	for _, name := range pr.targetNames(values) {
+		if pr.has(name) {
+			return // no Pod has such a container and the entry
+		}
+	}
+	object := pr.proofPod(values)
+	pod, err := pr.readPod(object)
 	if err != nil {
-		return field.ErrorList{field.InternalError(field.NewPath("spec"), err)}
+		pr.fail(field.InternalError(field.NewPath("spec"), err))
+		return
 	}
+	p := pr.planOn(pod, &Namespace{}, values)
+	pr.measure(p)
 	if len(p.errs) > 0 {
-		return e.proofRefusal(p)
+		pr.refused(p, values)
+		return
 	}
-	for _, c := range p.containers {
-		errs = append(errs, e.once(string(c.json), func() field.ErrorList {
-			return partErrors(e.containerPath(c.name), c.json, newContainer)
-		})...)
+	if len(pr.errs) == 0 { // a part that does not decode would make the whole fail
+		pr.patchApplies(object, p.patch())
 	}
-	for _, v := range p.volumes {
-		errs = append(errs, e.once(string(v.json), func() field.ErrorList {
-			return partErrors(e.volumePath(v.name), v.json, newVolume)
-		})...)
+}
+
+// planOn plans the entry, alone.
+func (e *Entry) planOn(pod *Pod, ns *Namespace, values []value) *plan {
+	req := &request{pod: pod, ns: ns, names: []string{e.Name}, entries: []*Entry{e}, values: [][]value{values}, asksFrom: FromPod}
+	p := newPlan(req)
+	p.gather()
+	return p
+}
+
+func (pr *proof) readPod(object []byte) (*Pod, error) {
+	if pod := pr.pods[string(object)]; pod != nil {
+		return pod, nil
 	}
-	errs = append(errs, e.files(p)...)
-	if len(errs) > 0 {
-		return errs
+	pod, err := ReadPod(object)
+	if err == nil {
+		pr.pods[string(object)] = pod
 	}
-	return e.patchApplies(object, p.patch())
+	return pod, err
+}
+
+// refused tells of a plan that cannot be. Of what is too large it says at which values, and once for every ceiling.
+func (pr *proof) refused(p *plan, values []value) {
+	for _, err := range p.errs {
+		if err.Origin != string(TooLarge) {
+			pr.fail(field.Invalid(field.NewPath("spec"), err.BadValue, "cannot be injected: "+err.Detail))
+		}
+	}
+	exceeded := p.exceeded()
+	for _, x := range exceeded {
+		follows := x.list == "" && len(exceeded) > 1
+		if follows || slices.Contains(pr.tooLarge, x.what) {
+			continue
+		}
+		pr.tooLarge = append(pr.tooLarge, x.what)
+		at := field.NewPath("spec")
+		if x.list != "" {
+			at = at.Child(x.list)
+		}
+		pr.fail(field.Forbidden(at, "cannot be injected: "+x.why+pr.settings(values)))
+	}
+}
+
+// settings names the values that are not the defaults.
+func (pr *proof) settings(values []value) string {
+	var set []string
+	for i := range values {
+		if values[i].text != pr.base[i].text {
+			set = append(set, pr.params[i].name+"="+quotedIfLong(values[i].text))
+		}
+	}
+	if len(set) == 0 {
+		return ""
+	}
+	return " (where " + strings.Join(set, ", ") + ")"
 }
 
 // patchApplies applies a patch, where none with the same paths was: with values that decode, it is the paths that count.
-func (e *proof) patchApplies(object []byte, ops []gojsonpatch.Operation) field.ErrorList {
-	paths := "patch of " + string(object)
-	for _, op := range ops {
-		paths += " " + op.Path
+func (pr *proof) patchApplies(object []byte, ops []gojsonpatch.Operation) {
+	pr.buf = append(append(pr.buf[:0], "patch of "...), object...)
+	for i := range ops {
+		pr.buf = append(append(pr.buf, ' '), ops[i].Path...)
 	}
-	return e.once(paths, func() field.ErrorList {
-		if err := applies(object, ops); err != nil {
-			return field.ErrorList{field.Invalid(field.NewPath("spec"), e.Name, "its patch does not apply: "+err.Error())}
-		}
-		return nil
-	})
-}
-
-// unset finds numbers that are not given.
-func (e *Entry) unset(values []value) field.ErrorList {
-	var errs field.ErrorList
-	visit := func(h *hole) {
-		errs = append(errs, field.Required(h.at, `a number stands here: give it a default, or a condition such as {port: ["*"]}`))
+	if pr.proved[string(pr.buf)] {
+		return
 	}
-	for i := range e.containers {
-		if c := &e.containers[i]; c.when.holds(values) {
-			c.head.unset(values, nil, visit)
-			c.resources.unset(values, nil, visit)
-		}
+	if err := applies(object, ops); err != nil {
+		pr.fail(field.Invalid(field.NewPath("spec"), pr.Name, "its patch does not apply: "+err.Error()))
+		return
 	}
-	for i := range e.volumes {
-		if e.volumes[i].when.holds(values) {
-			e.volumes[i].body.unset(values, nil, visit)
-		}
-	}
-	for i := range e.files {
-		if e.files[i].when.holds(values) {
-			e.files[i].content.unset(values, nil, visit)
-		}
-	}
-	return errs
-}
-
-// planAt plans the entry on a proof Pod, which it gives too.
-func (e *Entry) planAt(values []value) (*plan, []byte, error) {
-	object := e.proofPod(values)
-	pod, err := ReadPod(object)
-	if err != nil {
-		return nil, nil, err
-	}
-	req := &request{pod: pod, ns: &Namespace{}, names: []string{e.Name}, entries: []*Entry{e}, values: [][]value{values}, asksFrom: FromPod}
-	p := newPlan(req)
-	p.gather()
-	return p, object, nil
-}
-
-func (e *Entry) proofRefusal(p *plan) field.ErrorList {
-	var errs field.ErrorList
-	for _, err := range p.errs {
-		errs = append(errs, field.Invalid(field.NewPath("spec"), err.BadValue, "cannot be injected: "+err.Detail))
-	}
-	return errs
+	pr.proved[string(pr.buf)] = true
 }
 
 // applies applies a patch and decodes the result strictly.
@@ -230,121 +223,72 @@ func applies(object []byte, ops []gojsonpatch.Operation) error {
 	return strictDecode(after, new(corev1.Pod))
 }
 
-// grade sets the Pod Security level: that of everything that may be added, whatever its condition.
-func (c *compiler) grade() {
-	e := c.entry
-	e.Level = api.LevelPrivileged
-	values := e.proofDefaults()
-	for i := range values {
-		values[i].any = true
+// ports looks for values at which two containers of the entry might listen on one port, and plans it there.
+func (pr *proof) ports() {
+	u := pr.uses()
+	some := false
+	for i := range pr.containers {
+		for _, port := range pr.containers[i].ports {
+			some = true
+			u.condition(pr.containers[i].when)
+			u.condition(port.when)
+			u.template(port.number)
+		}
 	}
-	p, _, err := e.planAt(values)
-	if err != nil {
+	if !some {
 		return
 	}
-	var spec corev1.PodSpec
-	for _, a := range p.containers {
-		var ctr corev1.Container
-		if strictDecode(a.json, &ctr) != nil {
-			return
+	pr.vary(u.list(), func(values []value) {
+		if pr.portsMayMeet(values) {
+			pr.at(values)
 		}
-		spec.Containers = append(spec.Containers, ctr)
-	}
-	for _, a := range p.volumes {
-		var v corev1.Volume
-		if strictDecode(a.json, &v) != nil {
-			return
-		}
-		spec.Volumes = append(spec.Volumes, v)
-	}
-	if level, err := LevelOf(&metav1.ObjectMeta{}, &spec); err == nil {
-		e.Level = level
-	}
+	})
 }
 
-// proofDefaults are the defaults, with everything that has none at its first sample.
-func (e *Entry) proofDefaults() []value {
-	values := e.defaults()
-	for i := range e.params {
-		if values[i].empty() {
-			e.set(values, i, first(e.params[i].samples()))
-		}
-	}
-	return values
-}
-
-func (e *Entry) containerPath(name string) *field.Path {
-	for i := range e.Spec.Containers {
-		if e.Spec.Containers[i].Name == name {
-			return field.NewPath("spec", "containers").Index(i)
-		}
-	}
-	for i := range e.Spec.InitContainers {
-		if e.Spec.InitContainers[i].Name == name {
-			return field.NewPath("spec", "initContainers").Index(i)
-		}
-	}
-	return field.NewPath("spec")
-}
-
-func (e *Entry) volumePath(name string) *field.Path {
-	for i := range e.Spec.Volumes {
-		if e.Spec.Volumes[i].Name == name {
-			return field.NewPath("spec", "volumes").Index(i)
-		}
-	}
-	return field.NewPath("spec", "files")
-}
-
-var unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
-
-// partErrors decodes a part of the patch. What is wrong at every value was found when the entry was compiled; the path is
-// that in the patch, where conditions may have moved an index.
-func partErrors(at *field.Path, raw []byte, into func() any) field.ErrorList {
-	if strictDecode(raw, into()) == nil {
-		return nil
-	}
-	v, err := decodeTree(raw)
-	tree, ok := v.(map[string]any)
-	if err != nil || !ok {
-		return field.ErrorList{field.Invalid(at, quoted(string(raw)), "becomes JSON that cannot be read, perhaps by a number that is not given")}
-	}
-	return decodeErrors(at, tree, into)
-}
-
-// files parses every file in its own language.
-func (e *proof) files(p *plan) field.ErrorList {
-	var errs field.ErrorList
-	for i := range e.Spec.Files {
-		f := &e.Spec.Files[i]
-		for _, a := range p.annotations {
-			if a.name != e.Entry.files[i].annotation {
+func (pr *proof) portsMayMeet(values []value) bool {
+	var taken []string
+	for i := range pr.containers {
+		for _, port := range pr.containers[i].ports {
+			if !pr.containers[i].when.holds(values) || !port.when.holds(values) {
 				continue
 			}
-			errs = append(errs, e.once(a.name+string(a.json), func() field.ErrorList {
-				if err := parses(f.Format, a.json); err != nil {
-					return field.ErrorList{field.Invalid(field.NewPath("spec", "files").Index(i), f.Name, err.Error())}
-				}
-				return nil
-			})...)
+			number := port.number.text(values)
+			n, err := strconv.ParseInt(number, 10, 32)
+			number = port.protocol + strconv.FormatInt(n, 10)
+			if err != nil || slices.Contains(taken, number) {
+				return true
+			}
+			taken = append(taken, number)
 		}
 	}
-	return errs
+	return false
 }
 
-func parses(format v1alpha1.FileFormat, annotation []byte) error {
-	var text string
-	if err := json.Unmarshal(annotation, &text); err != nil {
-		return fmt.Errorf("no JSON string: %w", err)
+func (pr *proof) measure(p *plan) {
+	pr.additions = max(pr.additions, len(p.buf))
+	size := 0
+	for _, a := range p.annotations {
+		size += len(a.name) + len(a.json)
 	}
-	var into map[string]any
-	switch format {
-	case v1alpha1.FormatYAML:
-		return yaml.Unmarshal([]byte(text), &into)
-	case v1alpha1.FormatJSON:
-		return json.Unmarshal([]byte(text), &into)
-	case v1alpha1.FormatTOML:
-		return toml.Unmarshal([]byte(text), &into)
+	pr.annotations = max(pr.annotations, size)
+	pr.apps = max(pr.apps, len(p.pod.Spec.Containers))
+}
+
+// mayExceed reports whether the longest of every part, beside the largest plan that was made, is more than a Pod may get.
+func (pr *proof) mayExceed() bool {
+	texts, files := 0, 0
+	for i := range pr.containers {
+		c := &pr.containers[i]
+		texts += pr.longest(c.head, -1) + 2*pr.longest(c.resources, -1)
 	}
-	return nil
+	for i := range pr.volumes {
+		texts += pr.longest(pr.volumes[i].body, -1)
+	}
+	for i := range pr.env {
+		texts += pr.longest(pr.env[i].value, -1) * cmp.Or(pr.apps, 1)
+	}
+	for i := range pr.files {
+		files += pr.longest(pr.files[i].content, -1)
+	}
+	return pr.additions+texts+files > MaxPatch || pr.annotations+files > MaxAnnotations
 }

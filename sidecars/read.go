@@ -54,7 +54,12 @@ type document struct {
 	kind  string
 	key   Key
 	entry *Entry
+	// unplaced: a Sidecar that says no Namespace; its key has namespaceDefault.
+	unplaced bool
 }
+
+// namespaceDefault is where kubectl puts what says no Namespace.
+const namespaceDefault = "default"
 
 // largestFile is the size of a catalog file, in bytes, beyond which it is not read: more than etcd takes.
 const largestFile = 2 << 20
@@ -148,7 +153,13 @@ func (d *rawDocument) read() []error {
 		return d.locate(errs)
 	}
 	d.kind, d.key = entry.Kind, Key{entry.Namespace, entry.Name}
+	if d.kind == v1alpha1.KindSidecar && d.key.Namespace == "" {
+		d.unplaced, d.key.Namespace = true, namespaceDefault
+	}
 	d.entry, errs = compile(entry, raw, errs)
+	if d.entry != nil {
+		d.entry.Namespace = d.key.Namespace
+	}
 	return d.locate(errs)
 }
 

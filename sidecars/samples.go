@@ -7,14 +7,27 @@ import (
 	"github.com/pillion-dev/pillion/api/v1alpha1"
 )
 
-// samples lists values of a parameter to prove an entry with: the default or an example first, then every bound, and
-// nothing where nothing may be given.
+// samples lists values of a parameter, as text, to prove an entry with.
 func (p *param) samples() []string {
-	var out []string
+	texts, _ := p.sample()
+	return texts
+}
+
+// sampleValues gives the values of the samples.
+func (p *param) sampleValues() []value {
+	_, values := p.sample()
+	return values
+}
+
+// sample gives the default or an example first, then every bound, and nothing where nothing may be given.
+func (p *param) sample() (out []string, values []value) {
 	add := func(list ...string) {
 		for _, s := range list {
-			if _, err := p.parse(s); err == nil && !slices.Contains(out, s) {
-				out = append(out, s)
+			if slices.Contains(out, s) {
+				continue
+			}
+			if v, err := p.parse(s); err == nil {
+				out, values = append(out, s), append(values, v)
 			}
 		}
 	}
@@ -27,10 +40,11 @@ func (p *param) samples() []string {
 		}
 	}
 	if p.typ == v1alpha1.TypeList {
-		return append(out, p.listSamples()...)
+		add(p.listSamples()...)
+		return out, values
 	}
 	add(p.typicalSamples()...)
-	return out
+	return out, values
 }
 
 // typicalSamples lists values at the edges of a type.
@@ -107,87 +121,9 @@ func (p *param) bareItem(pairs []string) string {
 	return strings.Join(left, ",")
 }
 
-// mostCombinations bounds the time that the proof of one entry takes.
-const mostCombinations = 5000
-
-// combinations gives sets of values to prove an entry with: the defaults (required parameters at their first sample), all
-// optional ones given, all but one that a condition asks for, and for every value that a condition asks for, each parameter
-// at each of its samples.
-func (e *Entry) combinations(do func(values []value)) {
-	bases := e.bases()
-	bases = bases[:min(len(bases), mostCombinations)]
-	for _, b := range bases {
-		do(slices.Clone(b))
+func firstOf(values []value) value {
+	if len(values) == 0 {
+		return value{}
 	}
-	samples := make([][]value, len(e.params))
-	for i := range e.params {
-		for _, s := range e.params[i].samples() {
-			if v, err := e.params[i].parse(s); err == nil {
-				samples[i] = append(samples[i], v)
-			}
-		}
-	}
-	left := mostCombinations - len(bases)
-	for _, b := range bases {
-		for i := range samples {
-			for _, v := range samples[i] {
-				if left--; left < 0 {
-					return
-				}
-				with := slices.Clone(b)
-				with[i] = v
-				do(with)
-			}
-		}
-	}
-}
-
-func (e *Entry) bases() [][]value {
-	base := e.defaults()
-	for i := range e.params {
-		if e.params[i].decl.Required {
-			e.set(base, i, first(e.params[i].samples()))
-		}
-	}
-	full := slices.Clone(base)
-	for i := range e.params {
-		if full[i].empty() {
-			e.set(full, i, first(e.params[i].samples()))
-		}
-	}
-	bases := [][]value{base, full}
-	for i := range e.params {
-		p := &e.params[i]
-		if !p.decides {
-			continue
-		}
-		asked := p.asked
-		if p.decl.Enum != nil || p.typ == v1alpha1.TypeBoolean {
-			asked = p.samples()
-		}
-		for _, s := range asked {
-			with := slices.Clone(full)
-			e.set(with, i, s)
-			bases = append(bases, with)
-		}
-		if base[i].empty() {
-			with := slices.Clone(full)
-			with[i] = value{}
-			bases = append(bases, with)
-		}
-	}
-	return bases
-}
-
-func (e *Entry) set(values []value, i int, text string) {
-	if v, err := e.params[i].parse(text); err == nil {
-		values[i] = v
-	}
-}
-
-func first(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return list[0]
+	return values[0]
 }

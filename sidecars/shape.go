@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -76,7 +77,9 @@ func (s *shape) either(other *shape) *shape {
 }
 
 // entryShape is the shape of a document.
-func entryShape() *shape {
+var entryShape = sync.OnceValue(newEntryShape)
+
+func newEntryShape() *shape {
 	meta := map[string]*shape{"name": aText(), "namespace": aText(), "labels": mapOf(aText()), "annotations": mapOf(aText())}
 	for _, name := range []string{"generateName", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
 		"deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields"} {

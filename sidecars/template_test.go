@@ -121,7 +121,8 @@ func TestCombinationsMeetEveryCondition(t *testing.T) {
 	}
 	left := []string{"a", "b", "c", "d", "e"}
 	n := 0
-	e.combinations(func(values []value) {
+	pr := newProof(e)
+	pr.vary(pr.all(), func(values []value) {
 		n++
 		text := string(e.files[0].content.fill(nil, values, nil))
 		left = slices.DeleteFunc(left, func(l string) bool { return strings.Contains(text, l+`\n`) })

@@ -209,13 +209,20 @@ func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 
 func warningReference() string {
 	var b strings.Builder
-	b.WriteString(note + "# Warning codes\n\nWarnings reach whoever creates the Pod; a code keeps its meaning for life.\n\n| code | meaning |\n|---|---|\n")
+	b.WriteString(note + "# Warning codes\n\nA code keeps its meaning for life. These reach whoever creates the Pod:\n\n")
 	codes := sidecars.Codes()
 	maps.Copy(codes, webhook.Codes())
-	for _, code := range sortedKeys(codes) {
-		fmt.Fprintf(&b, "| %s | %s |\n", code, cell(codes[code]))
-	}
+	codeTable(&b, codes)
+	b.WriteString("\nThese reach whoever writes a catalog entry, from `kubectl apply` and `pillion lint`:\n\n")
+	codeTable(&b, sidecars.LintCodes())
 	return b.String()
+}
+
+func codeTable(b *strings.Builder, codes map[string]string) {
+	b.WriteString("| code | meaning |\n|---|---|\n")
+	for _, code := range sortedKeys(codes) {
+		fmt.Fprintf(b, "| %s | %s |\n", code, cell(codes[code]))
+	}
 }
 
 func sortedKeys[V any](m map[string]V) []string {
