@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -24,8 +25,16 @@ type shape struct {
 	ignored bool
 	// items is the shape of a list's items, values that of a map's.
 	items, values *shape
+	// most is how many characters, items or members there may be, as api/crds has it; 0 is any number.
+	most int
 	// or is another form of the same.
 	or *shape
+}
+
+// upTo is s with a bound on its length.
+func (s *shape) upTo(most int) *shape {
+	s.most = most
+	return s
 }
 
 func aText() *shape {
@@ -89,22 +98,22 @@ func newEntryShape() *shape {
 }
 
 func specShape() *shape {
-	when := mapOf(aScalar().either(listOf(aScalar())))
-	ctrs := listOf(openObject(map[string]*shape{"name": aText(), "placement": aText(), "when": when}))
+	when := mapOf(aScalar().either(listOf(aScalar()))).upTo(128)
+	ctrs := listOf(openObject(map[string]*shape{"name": aText(), "placement": aText(), "when": when})).upTo(16)
 	targets := aScalar().either(listOf(aScalar()))
-	names := listOf(aText())
-	share := anObject(map[string]*shape{"containers": targets, "sidecars": names, "mountPath": aText(), "readOnly": aBool(), "when": when})
+	names := func(most int) *shape { return listOf(aText().upTo(63)).upTo(most) }
+	share := anObject(map[string]*shape{"containers": targets, "sidecars": names(64), "mountPath": aText().upTo(1024), "readOnly": aBool(), "when": when})
 	line := aText().either(anObject(map[string]*shape{"line": aText(), "when": when, "each": aText()}))
-	requirement := anObject(map[string]*shape{"key": aText(), "operator": aText(), "values": names})
+	requirement := anObject(map[string]*shape{"key": aText(), "operator": aText(), "values": listOf(aText())})
 	return anObject(map[string]*shape{
-		"description": aText(), "parameters": mapOf(parameterShape()),
-		"files": listOf(anObject(map[string]*shape{"name": aText(), "mountPath": aText(), "containers": names, "format": aText(),
-			"data": openObject(nil), "lines": listOf(line), "dollarExpands": aBool(), "when": when})),
-		"volumes":    listOf(openObject(map[string]*shape{"name": aText(), "share": listOf(share), "when": when})),
+		"description": aText().upTo(4096), "parameters": mapOf(parameterShape()).upTo(128),
+		"files": listOf(anObject(map[string]*shape{"name": aText(), "mountPath": aText().upTo(1024), "containers": names(32), "format": aText(),
+			"data": openObject(nil), "lines": listOf(line).upTo(4096), "dollarExpands": aBool(), "when": when})).upTo(32),
+		"volumes":    listOf(openObject(map[string]*shape{"name": aText(), "share": listOf(share).upTo(16), "when": when})).upTo(16),
 		"containers": ctrs, "initContainers": ctrs,
-		"appEnv":      listOf(anObject(map[string]*shape{"name": aText(), "value": aText(), "containers": targets, "when": when})),
-		"runAsUserOf": aText(), "shareProcessNamespace": aBool(), "serviceAccountToken": aBool(), "flushSeconds": aNumber(), "hostNetwork": aText(),
-		"order":             anObject(map[string]*shape{"after": names, "conflictsWith": names}),
+		"appEnv":      listOf(anObject(map[string]*shape{"name": aText().upTo(253), "value": aText().upTo(32768), "containers": targets, "when": when})).upTo(64),
+		"runAsUserOf": aText().upTo(253), "shareProcessNamespace": aBool(), "serviceAccountToken": aBool(), "flushSeconds": aNumber(), "hostNetwork": aText(),
+		"order":             anObject(map[string]*shape{"after": names(64), "conflictsWith": names(64)}),
 		"namespaceSelector": anObject(map[string]*shape{"matchLabels": mapOf(aText()), "matchExpressions": listOf(requirement)}),
 	})
 }
@@ -112,13 +121,14 @@ func specShape() *shape {
 func parameterShape() *shape {
 	fields := func() map[string]*shape {
 		return map[string]*shape{
-			"type": aText(), "description": aText(), "required": aBool(), "default": aScalar().either(listOf(aScalar())), "example": aScalar().either(listOf(aScalar())),
-			"pattern": aText(), "enum": listOf(aText()), "maxLength": aNumber(), "minimum": aText(), "maximum": aText(), "schemes": listOf(aText()),
+			"type": aText(), "description": aText().upTo(4096), "required": aBool(), "default": aScalar().either(listOf(aScalar())), "example": aScalar().either(listOf(aScalar())),
+			"pattern": aText().upTo(1024), "enum": listOf(aText().upTo(4096)).upTo(256), "maxLength": aNumber(),
+			"minimum": aText().upTo(64), "maximum": aText().upTo(64), "schemes": listOf(aText().upTo(64)).upTo(16),
 		}
 	}
 	p, items := anObject(fields()), anObject(fields())
 	p.fields["items"] = items
-	items.fields["fields"], items.fields["maxItems"] = mapOf(anObject(fields())), aNumber()
+	items.fields["fields"], items.fields["maxItems"] = mapOf(anObject(fields())).upTo(32), aNumber()
 	return p
 }
 
@@ -133,11 +143,23 @@ func (s *shape) check(at *field.Path, v any) (left any, ok bool, errs field.Erro
 	}
 	switch v := v.(type) {
 	case map[string]any:
-		return s.checkMembers(at, v)
+		if s.most > 0 && len(v) > s.most {
+			errs = append(errs, field.TooMany(at, len(v), s.most))
+		}
+		left, ok, bad := s.checkMembers(at, v)
+		return left, ok, append(errs, bad...)
 	case []any:
-		return s.checkItems(at, v)
+		if s.most > 0 && len(v) > s.most {
+			errs = append(errs, field.TooMany(at, len(v), s.most))
+		}
+		left, ok, bad := s.checkItems(at, v)
+		return left, ok, append(errs, bad...)
+	case string:
+		if s.most > 0 && utf8.RuneCountInString(v) > s.most {
+			errs = append(errs, field.TooLongCharacters(at, "", s.most))
+		}
 	}
-	return v, true, nil
+	return v, true, errs
 }
 
 func (s *shape) wanted() string {

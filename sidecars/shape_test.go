@@ -2,13 +2,16 @@ package sidecars
 
 import (
 	"maps"
+	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/pillion-dev/pillion/api/v1alpha1"
 )
@@ -25,6 +28,64 @@ func TestShapesAreTheTypes(t *testing.T) {
 	if diff := cmp.Diff([]string{"apiVersion", "kind", "metadata", "spec", "status"}, fields); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestShapesAreAsLongAsTheDefinitionsSay compares the bounds on lengths with those of the CRD.
+func TestShapesAreAsLongAsTheDefinitionsSay(t *testing.T) {
+	var definition struct {
+		Spec struct {
+			Versions []struct {
+				Schema struct{ OpenAPIV3Schema schema }
+			}
+		}
+	}
+	text, err := os.ReadFile("../api/crds/pillion.dev_clustersidecars.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &definition); err != nil {
+		t.Fatal(err)
+	}
+	spec := definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
+	if n := compareBounds(t, "spec", &spec, specShape()); n < 40 {
+		t.Errorf("%d bounds were compared", n)
+	}
+}
+
+type schema struct {
+	MaxItems, MaxLength, MaxProperties int
+	Properties                         map[string]schema
+	Items, AdditionalProperties        *schema
+}
+
+// patterned are texts that the core bounds by more than their length.
+var patterned = regexp.MustCompile(`(^|\.)name$`)
+
+// compareBounds gives how many bounds there are.
+func compareBounds(t *testing.T, at string, d *schema, s *shape) int {
+	t.Helper()
+	if s == nil {
+		return 0
+	}
+	n := 0
+	if most := max(d.MaxItems, d.MaxLength, d.MaxProperties); !patterned.MatchString(at) || strings.HasPrefix(at, "spec.appEnv") {
+		if most != s.most {
+			t.Errorf("%s: the CRD takes %d, the shape %d", at, most, s.most)
+		}
+		if most > 0 {
+			n++
+		}
+	}
+	for name, below := range d.Properties {
+		n += compareBounds(t, at+"."+name, &below, s.fields[name])
+	}
+	if d.Items != nil {
+		n += compareBounds(t, at+"[]", d.Items, s.items)
+	}
+	if d.AdditionalProperties != nil {
+		n += compareBounds(t, at+"{}", d.AdditionalProperties, s.values)
+	}
+	return n
 }
 
 func compareShape(t *testing.T, at string, s *shape, typ reflect.Type, seen map[reflect.Type]bool) {
