@@ -28,7 +28,7 @@ test: setup $(PROGRAMS) ## set up and run every test: unit, golden, property, co
 	@$$(hack/tool.sh gotestsum gotest.tools/gotestsum) --format pkgname-and-test-fails -- -timeout 20m -run '$(RUN)' $(PACKAGES)
 
 unit: ## the quick tests only: no control plane
-	@$(GO) test -run '$(RUN)' ./api/... ./sidecars/... ./manifest/... ./cli/... ./certs/... ./webhook/...
+	@$(GO) test -run '$(RUN)' ./api/... ./sidecars/... ./manifest/... ./cli/... ./certs/... ./webhook/... ./examples/...
 
 setup: ## install what the tests need from the system: haproxy
 	@hack/setup.sh
@@ -69,10 +69,12 @@ golden: ## write the golden cases anew; review the diff as code
 
 generate: ## write the CRDs, the deep copies and the references in docs/
 	@hack/generate-api.sh
+	@$(GO) run ./test/chart/generate
 	@$(GO) run ./docs/generate
 
 check-generated: ## fail where a generated file is not up to date
 	@hack/generate-api.sh --check
+	@$(GO) run ./test/chart/generate --check
 	@$(GO) run ./docs/generate --check
 
 fuzz-short: ## every fuzz target for 10 seconds

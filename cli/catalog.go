@@ -1,17 +1,12 @@
 package cli
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
-	"maps"
+	"context"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pillion-dev/pillion/api/v1alpha1"
 	"github.com/pillion-dev/pillion/manifest"
 	"github.com/pillion-dev/pillion/sidecars"
 )
@@ -23,52 +18,104 @@ func (a *app) catalogCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	list := &cobra.Command{
-		Use:   "list",
-		Short: "List the sidecars: name, revision, Pod Security level, description",
-		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			catalog, err := a.catalog()
-			if err != nil {
-				return err
-			}
-			w := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
-			fmt.Fprintln(w, "NAME\tREVISION\tLEVEL\tDESCRIPTION")
-			for _, name := range catalog.Names("") {
-				e := catalog.Entry("", name)
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", name, e.Revision, e.Level, oneLine(e.Spec.Description))
-			}
-			return w.Flush()
-		},
-	}
-	export := &cobra.Command{
-		Use:   "export [SIDECAR]...",
-		Short: "Print the entries as YAML, ready for --catalog",
-		Long: `Print the entries in force, or those named, as YAML documents: a directory with the output
-in a file, changed to your liking, is a catalog for --catalog.`,
-		ValidArgsFunction: a.completeSidecars,
-		RunE:              func(_ *cobra.Command, args []string) error { return a.export(args) },
-	}
-	cmd.AddCommand(list, export)
+	cmd.AddCommand(a.catalogListCommand(), a.catalogExportCommand())
 	return cmd
 }
 
-func (a *app) export(names []string) error {
-	catalog, err := a.catalog()
-	if err != nil {
-		return err
+// choice says which entries of the catalog are meant.
+type choice struct {
+	serverFlags
+	namespace string
+	layers    []string
+}
+
+func (c *choice) flags(cmd *cobra.Command) {
+	c.serverFlags.flags(cmd)
+	namespaceFlag(cmd, &c.namespace, "only what Pods of this Namespace may ask for")
+	cmd.Flags().StringSliceVar(&c.layers, "layer", nil, "only entries of these layers: "+strings.Join(layers, ", "))
+}
+
+// layers are those that --layer takes, the lowest first.
+var layers = []string{string(sidecars.LayerEmbedded), string(sidecars.LayerDirectory), string(sidecars.LayerCluster), string(sidecars.LayerNamespace)}
+
+// load gives the catalog that the flags mean.
+func (c *choice) load(ctx context.Context, a *app) (*inForce, error) {
+	if err := c.check(c.fromCluster, "--from-cluster"); err != nil {
+		return nil, err
 	}
-	if len(names) == 0 {
-		names = catalog.Names("")
-	}
-	var out []byte
-	for _, name := range names {
-		e, err := entry(catalog, name)
-		if err != nil {
-			return err
+	for _, l := range c.layers {
+		if !slices.Contains(layers, l) {
+			return nil, usagef("--layer %q is not one of %s", l, strings.Join(layers, ", "))
 		}
-		text, err := json.Marshal(map[string]any{"apiVersion": v1alpha1.GroupVersion, "kind": v1alpha1.KindClusterSidecar,
-			"metadata": map[string]any{"name": name}, "spec": e.Spec})
+	}
+	return a.inForce(ctx, &c.serverFlags, c.namespace, c.namespace != "")
+}
+
+// has reports whether an entry of that Namespace and layer is meant.
+func (c *choice) has(namespace string, layer sidecars.Layer) bool {
+	return (namespace == "" || c.namespace == "" || namespace == c.namespace) &&
+		(len(c.layers) == 0 || slices.Contains(c.layers, string(layer)))
+}
+
+func (a *app) catalogExportCommand() *cobra.Command {
+	var c choice
+	cmd := &cobra.Command{
+		Use:   "export [SIDECAR]...",
+		Short: "Print the entries as YAML, ready for --catalog or kubectl apply",
+		Long: `Print the entries in force, or those named, as YAML documents, each with its kind and
+Namespace: a directory with the output in a file, changed to your liking, is a catalog for
+--catalog, and the same file is one for kubectl apply.`,
+		Example: `  pillion catalog export proxy > catalog/proxy.yaml
+  pillion catalog export --from-cluster --layer cluster,namespace > catalog/all.yaml
+  pillion catalog export --from-cluster -n shop`,
+		ValidArgsFunction: a.completeSidecars,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			catalog, err := c.load(cmd.Context(), a)
+			if err != nil {
+				return err
+			}
+			catalog.tellLeftOut(a)
+			entries, err := c.entries(catalog, args)
+			if err != nil {
+				return err
+			}
+			return a.export(entries)
+		},
+	}
+	c.flags(cmd)
+	return cmd
+}
+
+// entries gives the entries in force that are meant: all, or those named, in the order in which they are named.
+func (c *choice) entries(catalog *inForce, names []string) ([]*sidecars.Entry, error) {
+	all := slices.DeleteFunc(catalog.All(), func(e *sidecars.Entry) bool { return !catalog.gives(e) || !c.has(e.Namespace, e.Layer) })
+	if len(names) == 0 {
+		return all, nil
+	}
+	var out []*sidecars.Entry
+	for _, name := range names {
+		n := len(out)
+		for _, e := range all {
+			if e.Name == name {
+				out = append(out, e)
+			}
+		}
+		if len(out) > n {
+			continue
+		}
+		e, err := entryFor(catalog.Catalog, c.namespace, name)
+		if err != nil {
+			return nil, err
+		}
+		return nil, usagef("sidecar %s is of layer %s", name, e.Layer)
+	}
+	return out, nil
+}
+
+func (a *app) export(entries []*sidecars.Entry) error {
+	var out []byte
+	for _, e := range entries {
+		text, err := documentOf(e)
 		if err != nil {
 			return err
 		}
@@ -77,145 +124,15 @@ func (a *app) export(names []string) error {
 		}
 		out = append(append(out, "---\n"...), text...)
 	}
-	_, err = a.Out.Write(out)
+	_, err := a.Out.Write(out)
 	return err
 }
 
-// entry gives an entry of the catalog, or an error with the valid names.
-func entry(catalog *sidecars.Catalog, name string) (*sidecars.Entry, error) {
-	e := catalog.Entry("", name)
-	if e == nil {
-		return nil, fmt.Errorf("no sidecar %q; the catalog has %s", name, strings.Join(catalog.Names(""), ", "))
-	}
-	return e, nil
-}
-
+// completeSidecars offers names for the shell; it asks no cluster.
 func (a *app) completeSidecars(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	catalog, err := a.catalog()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	return catalog.Names(""), cobra.ShellCompDirectiveNoFileComp
-}
-
-func (a *app) explainSidecarCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "sidecar NAME",
-		Short:             "Tell the parameters of a sidecar",
-		ValidArgsFunction: a.completeSidecars,
-		RunE: func(_ *cobra.Command, args []string) error {
-			catalog, err := a.catalog()
-			if err != nil {
-				return err
-			}
-			if len(args) != 1 {
-				return usagef("name one sidecar: %s", strings.Join(catalog.Names(""), ", "))
-			}
-			e, err := entry(catalog, args[0])
-			if err != nil {
-				return err
-			}
-			a.sidecar(e)
-			return nil
-		},
-	}
-}
-
-// sidecar tells of an entry what `kubectl explain` tells of a kind.
-func (a *app) sidecar(e *sidecars.Entry) {
-	colour := a.coloured()
-	head := func(s string) string { return paint(colour, bold, s) }
-	fmt.Fprintf(a.Out, "%s  %s\n%s  %s, %s\n\n", head("SIDECAR:"), e.Name, head("REVISION:"), e.Revision, "Pod Security level "+string(e.Level))
-	fmt.Fprintf(a.Out, "%s\n%s\n\n%s\n", head("DESCRIPTION:"), wrap(e.Spec.Description, "  "), head("ASK FOR IT BY:"))
-	fmt.Fprintf(a.Out, "  %s: %s\n\n%s\n", v1alpha1.AnnotationInject, e.Name, head("PARAMETERS:"))
-	for _, name := range slices.Sorted(maps.Keys(e.Spec.Parameters)) {
-		p := e.Spec.Parameters[name]
-		fmt.Fprintf(a.Out, "  %s%s.%s\t<%s>%s\n", v1alpha1.Prefix, e.Name, head(name), typeText(&p), requiredText(&p))
-		if p.Description != "" {
-			fmt.Fprintln(a.Out, wrap(p.Description, "    "))
-		}
-		for _, b := range boundsOf(&p) {
-			fmt.Fprintln(a.Out, wrap(b, "    "))
-		}
-		if p.Items != nil {
-			writeFields(a.Out, p.Items)
-		}
-		fmt.Fprintln(a.Out)
-	}
-}
-
-func writeFields(w io.Writer, items *v1alpha1.Items) {
-	for _, name := range slices.Sorted(maps.Keys(items.Fields)) {
-		f := v1alpha1.Parameter{Bounds: items.Fields[name]}
-		words := append([]string{f.Description}, boundsOf(&f)...)
-		text := fmt.Sprintf("%s <%s>%s %s", name, typeText(&f), requiredText(&f), strings.Join(words, " "))
-		fmt.Fprintln(w, wrap(text, "      "))
-	}
-}
-
-func requiredText(p *v1alpha1.Parameter) string {
-	if p.Required {
-		return " -required-"
-	}
-	return ""
-}
-
-func typeText(p *v1alpha1.Parameter) string {
-	switch {
-	case p.Type != v1alpha1.TypeList:
-		return string(p.Type)
-	case p.Items == nil:
-		return "list of string"
-	case len(p.Items.Fields) > 0:
-		return "list of field=value,...; items separated by semicolons"
-	}
-	return "list of " + string(p.Items.Type)
-}
-
-// boundsOf words the default and the bounds of a parameter.
-func boundsOf(p *v1alpha1.Parameter) []string {
-	var out []string
-	word := func(name, value string) {
-		if value != "" {
-			out = append(out, name+": "+value)
-		}
-	}
-	if p.Default != nil {
-		word("default", p.Default.Text+strings.Join(p.Default.List, ","))
-	}
-	if p.Example != nil {
-		word("example", p.Example.Text+strings.Join(p.Example.List, ","))
-	}
-	word("one of", strings.Join(p.Enum, ", "))
-	word("minimum", p.Minimum)
-	word("maximum", p.Maximum)
-	word("pattern", p.Pattern)
-	word("schemes", strings.Join(p.Schemes, ", "))
-	if p.MaxLength > 0 {
-		word("at most", fmt.Sprintf("%d bytes", p.MaxLength))
-	}
-	return out
-}
-
-// wrap breaks a text into lines of at most 80 characters with an indent.
-func wrap(text, indent string) string {
-	const width = 80
-	var out strings.Builder
-	n := 0
-	for _, word := range strings.Fields(text) {
-		switch {
-		case n == 0:
-			out.WriteString(indent)
-			n = len(indent)
-		case n+1+len(word) > width:
-			out.WriteString("\n" + indent)
-			n = len(indent)
-		default:
-			out.WriteByte(' ')
-			n++
-		}
-		out.WriteString(word)
-		n += len(word)
-	}
-	return out.String()
+	return allNames(catalog), cobra.ShellCompDirectiveNoFileComp
 }

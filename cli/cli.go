@@ -18,16 +18,16 @@ import (
 const (
 	// ExitOK: all is well; diff found nothing.
 	ExitOK = 0
-	// ExitRefused: an object was refused, or diff found differences.
+	// ExitRefused: an object was refused, diff found differences, an entry has a mistake, or a case of test failed.
 	ExitRefused = 1
-	// ExitUnreadable: wrong usage, or an input or catalog that cannot be read.
+	// ExitUnreadable: wrong usage, or an input, catalog or cluster that cannot be read.
 	ExitUnreadable = 2
 )
 
 const exitCodes = `Exit codes:
   0  all is well
   1  an object was refused (it is written as it was), or diff found differences
-  2  wrong usage, or an input or catalog that cannot be read`
+  2  wrong usage, or an input, catalog or cluster that cannot be read`
 
 // Process is what a run of pillion has of its process.
 type Process struct {
@@ -40,6 +40,8 @@ type Process struct {
 	Getenv func(string) string
 	// Catalog is in force where --catalog names none; nil stands for the built-in entries.
 	Catalog *sidecars.Catalog
+	// Connect finds the cluster that --from-cluster and --server ask; nil stands for none.
+	Connect Connect
 	// Version is what `pillion version` says.
 	Version string
 }
@@ -91,7 +93,7 @@ func (a *app) command() *cobra.Command {
 		Short: "Sidecars for Pods, on files",
 		Long: `Pillion adds sidecars from a catalog to the Pods that ask for them by the annotation
 pillion.dev/inject. This program does to files what the admission webhook does in a
-cluster; it never contacts one.
+cluster; it contacts one only where --from-cluster or --server says so.
 
 ` + exitCodes,
 		SilenceErrors:     true,
@@ -105,7 +107,7 @@ cluster; it never contacts one.
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.catalogDir, "catalog", "", "directory of catalog entries, in place of the built-in ones")
 	flags.StringVar(&a.color, "color", "auto", "colour: auto (on a terminal, unless NO_COLOR is set), always or never")
-	root.AddCommand(a.injectCommand(), a.diffCommand(), a.uninjectCommand(), a.explainCommand(), a.catalogCommand(), a.versionCommand())
+	root.AddCommand(a.injectCommand(), a.diffCommand(), a.uninjectCommand(), a.explainCommand(), a.catalogCommand(), a.lintCommand(), a.testCommand(), a.versionCommand())
 	return root
 }
 
@@ -153,26 +155,4 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return &usageError{err}
 	}
 	return nil
-}
-
-// catalog loads the catalog in force.
-func (a *app) catalog() (*sidecars.Catalog, error) {
-	switch {
-	case a.catalogDir == "" && a.Catalog != nil:
-		return a.Catalog, nil
-	case a.catalogDir == "":
-		return sidecars.Builtin(), nil
-	}
-	info, err := os.Stat(a.catalogDir)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("--catalog %w", unwrapPath(err))
-	case !info.IsDir():
-		return nil, usagef("--catalog %s: want a directory of .yaml files", a.catalogDir)
-	}
-	catalog, err := sidecars.Load(os.DirFS(a.catalogDir))
-	if err != nil {
-		return nil, fmt.Errorf("catalog %s:\n%w", a.catalogDir, err)
-	}
-	return catalog, nil
 }

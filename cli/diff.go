@@ -18,9 +18,9 @@ standard error. The exit code is 1 where something would change, as it is for an
 that is refused. The diff can be applied with patch -p0.
 
 ` + inputHelp + "\n\n" + exitCodes,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			d := &differ{hunks: hunks{out: a.Out, colour: a.coloured()}}
-			err := j.run(a, args, d.document)
+			err := j.run(cmd.Context(), a, args, d.document)
 			if closed := d.close(); closed != nil && err == nil {
 				err = closed
 			}

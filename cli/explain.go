@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -22,29 +23,33 @@ be, tell the line to change. Where a Pod is injected already, tell for each cont
 whether it is current, outdated, changed or absent. The exit code is 1 where an object
 would be refused.
 
+With --from-cluster it is told by the catalog and the Namespaces of a cluster, where it
+contacts none otherwise.
+
 -o json writes one object with the schema ` + ExplainSchema + `.
 
 ` + inputHelp + "\n\n" + exitCodes,
 		Example: `  pillion explain deployment.yaml
-  kubectl get pod web-0 -o yaml | pillion explain
+  kubectl get pod web-0 -o yaml | pillion explain --from-cluster
   pillion explain sidecar proxy`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if j.output != "" && j.output != "json" {
 				return usagef("--output %q is not json", j.output)
 			}
-			return j.explain(a, args)
+			return j.explain(cmd.Context(), a, args)
 		},
 	}
 	j.inputs.flags(cmd)
 	j.optIn.flags(cmd)
+	j.serverFlags.flags(cmd)
 	cmd.Flags().StringVarP(&j.output, "output", "o", "", "json; default: text")
 	cmd.AddCommand(a.explainSidecarCommand())
 	return cmd
 }
 
 // explain explains every object of the input.
-func (j *injection) explain(a *app, args []string) error {
-	in, list, err := j.prepare(a, args)
+func (j *injection) explain(ctx context.Context, a *app, args []string) error {
+	in, list, err := j.prepare(ctx, a, args)
 	if err != nil {
 		return err
 	}
@@ -97,6 +102,11 @@ func (e *explainer) asText(a *app) (tell func(*ExplainedObject) error, end func(
 func (e *explainer) asJSON(a *app) (tell func(*ExplainedObject) error, end func() error) {
 	all := Explanation{Schema: ExplainSchema, Objects: []*ExplainedObject{}}
 	all.Catalog = ExplainedCatalog{Revision: e.catalog.Revision(), Sidecars: e.catalog.Names("")}
+	for _, s := range e.catalog.All() {
+		if s.Namespace != "" && e.catalog.Entry(s.Namespace, s.Name) == s {
+			all.Catalog.Namespaced = append(all.Catalog.Namespaced, s.Key().String())
+		}
+	}
 	tell = func(o *ExplainedObject) error {
 		all.Objects = append(all.Objects, o)
 		return nil
@@ -221,7 +231,7 @@ func (e *explainer) sidecars(a *answer) []*ExplainedSidecar {
 	states := e.states(a)
 	var out []*ExplainedSidecar
 	for _, name := range a.res.Sidecars {
-		entry := e.catalog.Entry("", name)
+		entry := e.catalog.Entry(a.ns.Name, name)
 		if entry == nil {
 			continue
 		}

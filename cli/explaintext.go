@@ -96,13 +96,12 @@ func (t *explainText) asks(w io.Writer, e *ExplainedObject) {
 	if e.Asks == nil {
 		return
 	}
-	from := "--with"
+	from, who := "--with", "asks"
+	if e.Asks.Source == string(sidecars.FromNamespace) {
+		from, who = "in the cluster", "its Namespace "+e.Namespace+" asks"
+	}
 	if e.Asks.Place != nil {
 		from = e.Asks.Place.String()
-	}
-	who := "asks"
-	if e.Asks.Source == string(sidecars.FromNamespace) {
-		who = "its Namespace " + e.Namespace + " asks"
 	}
 	t.line(w, "  %s by %s: %s  %s", who, e.Asks.Annotation, strings.TrimSpace(e.Asks.Value), t.paint(faint, from))
 }

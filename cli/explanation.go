@@ -16,6 +16,8 @@ type Explanation struct {
 type ExplainedCatalog struct {
 	Revision string   `json:"revision"`
 	Sidecars []string `json:"sidecars"`
+	// Namespaced are the sidecars of single Namespaces, as namespace/name.
+	Namespaced []string `json:"namespaced,omitempty"`
 }
 
 // ExplainedPlace is a line of a file; the line is 0 where only the file, or a flag in its place, is known.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -67,7 +68,7 @@ func annotationOf(path string) string {
 func (e *explainer) fixRequired(t *trouble, a *answer) *ExplainedFix {
 	key := annotationOf(t.cause.Field)
 	sidecar, parameter, ok := strings.Cut(strings.TrimPrefix(key, v1alpha1.Prefix), ".")
-	entry := e.catalog.Entry("", sidecar)
+	entry := e.entryOf(a, sidecar)
 	if !ok || entry == nil {
 		return &ExplainedFix{Text: fmt.Sprintf("set %s below line %d", t.path, t.place.line)}
 	}
@@ -88,8 +89,15 @@ func example(p *v1alpha1.Parameter) string {
 			return v.Text
 		}
 	}
-	if len(p.Enum) > 0 {
+	switch {
+	case len(p.Enum) > 0:
 		return p.Enum[0]
+	case p.Minimum != "":
+		return p.Minimum
+	case p.Items != nil:
+		return exampleItem(p.Items)
+	case p.Type == v1alpha1.TypeURL && len(p.Schemes) > 0:
+		return p.Schemes[0] + "://example.com"
 	}
 	examples := map[v1alpha1.ParameterType]string{
 		v1alpha1.TypePort: "8080", v1alpha1.TypeInteger: "1", v1alpha1.TypeBoolean: "true", v1alpha1.TypeURL: "http://example.com",
@@ -99,8 +107,28 @@ func example(p *v1alpha1.Parameter) string {
 	if v := examples[p.Type]; v != "" {
 		return v
 	}
-	return "VALUE"
+	return anyValue
 }
+
+// exampleItem gives a list of one item.
+func exampleItem(items *v1alpha1.Items) string {
+	if len(items.Fields) == 0 {
+		return example(&v1alpha1.Parameter{Bounds: items.Bounds})
+	}
+	var fields []string
+	for _, name := range slices.Sorted(maps.Keys(items.Fields)) {
+		if f := items.Fields[name]; f.Required || len(items.Fields) == 1 {
+			fields = append(fields, name+"="+example(&v1alpha1.Parameter{Bounds: f}))
+		}
+	}
+	return strings.Join(fields, ",")
+}
+
+// anyValue stands for a text that can be anything.
+const anyValue = "VALUE"
+
+// sample gives a value for a Pod that is tried: the default, an example, or one that looks valid.
+func sample(p *v1alpha1.Parameter) string { return strings.ReplaceAll(example(p), anyValue, "value") }
 
 // fixOf tells how to have sidecars injected into a Pod that gets none; nil where nothing is to be told.
 func (e *explainer) fixOf(a *answer) *ExplainedFix {
@@ -113,11 +141,11 @@ func (e *explainer) fixOf(a *answer) *ExplainedFix {
 		if misplaced := a.object.texts("annotations")[key]; misplaced != "" && a.object.podPrefix != "" {
 			return e.annotate(a, key, misplaced, "to have sidecars, ask on the pod template")
 		}
-		return e.annotate(a, key, "SIDECAR", e.howToAsk())
+		return e.annotate(a, key, "SIDECAR", e.howToAsk(a))
 	case sidecars.OptedOut:
 		ask := e.asks(a)
 		if ask.Source == string(sidecars.FromNamespace) {
-			return e.annotate(a, key, "SIDECAR", e.howToAsk())
+			return e.annotate(a, key, "SIDECAR", e.howToAsk(a))
 		}
 		return &ExplainedFix{Text: "to have sidecars, name them instead of " + v1alpha1.InjectFalse, Place: ask.Place}
 	case sidecars.HostNetworkDefault, sidecars.WindowsDefault:
@@ -138,8 +166,17 @@ func update(told []*ExplainedSidecar) *ExplainedFix {
 	return nil
 }
 
-func (e *explainer) howToAsk() string {
-	return "to have sidecars, where SIDECAR is any of " + strings.Join(e.catalog.Names(""), ", ")
+func (e *explainer) howToAsk(a *answer) string {
+	return "to have sidecars, where SIDECAR is any of " + strings.Join(e.catalog.Names(a.ns.Name), ", ")
+}
+
+// entryOf gives the entry that the Pod would get by that name; nil where there is none.
+func (e *explainer) entryOf(a *answer, name string) *sidecars.Entry {
+	namespace := ""
+	if a != nil {
+		namespace = a.ns.Name
+	}
+	return e.catalog.Entry(namespace, name)
 }
 
 // annotate tells the lines that an annotation on the Pod takes.

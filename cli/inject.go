@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"io"
 	"slices"
 
@@ -30,16 +31,20 @@ func (a *app) injectCommand() *cobra.Command {
 comments, order and layout kept and untouched documents byte for byte; the report goes
 to standard error. Injecting again changes nothing. A request is met whole or refused.
 
+With --from-cluster it is done by the catalog and the Namespaces of a cluster, which is
+only read; without it no cluster is contacted.
+
 ` + inputHelp + "\n\n" + exitCodes,
 		Example: `  pillion inject deployment.yaml | kubectl apply -f -
   helm template shop ./chart | pillion inject
-  pillion inject --with proxy --set proxy.upstream-port=8080 deployment.yaml`,
-		RunE: func(_ *cobra.Command, args []string) error {
+  pillion inject --with proxy --set proxy.upstream-port=8080 deployment.yaml
+  pillion inject --from-cluster --context staging deployment.yaml`,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := newWriter(a.Out, j.output)
 			if err != nil {
 				return err
 			}
-			return j.run(a, args, w.write)
+			return j.run(cmd.Context(), a, args, w.write)
 		},
 	}
 	j.flags(cmd)
@@ -51,6 +56,7 @@ to standard error. Injecting again changes nothing. A request is met whole or re
 type injection struct {
 	inputs
 	optIn
+	serverFlags
 	output         string
 	verbose, quiet bool
 }
@@ -58,6 +64,7 @@ type injection struct {
 func (j *injection) flags(cmd *cobra.Command) {
 	j.inputs.flags(cmd)
 	j.optIn.flags(cmd)
+	j.serverFlags.flags(cmd)
 	reportFlags(cmd, &j.verbose, &j.quiet)
 }
 
@@ -70,12 +77,12 @@ func reportFlags(cmd *cobra.Command, verbose, quiet *bool) {
 type sink func(before *document, after *manifest.Document) error
 
 // prepare finds the inputs, and what injects their documents.
-func (j *injection) prepare(a *app, args []string) (*injector, []*input, error) {
-	catalog, err := a.catalog()
+func (j *injection) prepare(ctx context.Context, a *app, args []string) (*injector, []*input, error) {
+	catalog, err := j.catalog(ctx, a)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := j.check(catalog); err != nil {
+	if err := j.optIn.check(catalog); err != nil {
 		return nil, nil, err
 	}
 	list, err := j.list(a, args)
@@ -83,15 +90,40 @@ func (j *injection) prepare(a *app, args []string) (*injector, []*input, error) 
 		return nil, nil, err
 	}
 	known := newNamespaces(j.namespace)
+	if j.fromCluster {
+		known.ask = func(name string) *sidecars.Namespace { return j.lookUp(ctx, a, name) }
+	}
 	if err := known.scan(list); err != nil {
 		return nil, nil, err
 	}
 	return &injector{catalog: catalog, known: known, set: &j.optIn}, list, nil
 }
 
+// catalog gives the catalog in force. In a cluster, objects that name no Namespace are for the context's, as for kubectl.
+func (j *injection) catalog(ctx context.Context, a *app) (*sidecars.Catalog, error) {
+	if err := j.serverFlags.check(j.fromCluster, "--from-cluster"); err != nil {
+		return nil, err
+	}
+	if !j.fromCluster {
+		return a.catalog()
+	}
+	if _, err := j.connect(a); err != nil {
+		return nil, err
+	}
+	if !j.set.Changed("namespace") {
+		j.namespace = j.own
+	}
+	f, err := a.inForce(ctx, &j.serverFlags, j.namespace, false)
+	if err != nil {
+		return nil, err
+	}
+	f.tellLeftOut(a)
+	return f.Catalog, nil
+}
+
 // run injects every document of the input and hands it on.
-func (j *injection) run(a *app, args []string, out sink) error {
-	in, list, err := j.prepare(a, args)
+func (j *injection) run(ctx context.Context, a *app, args []string, out sink) error {
+	in, list, err := j.prepare(ctx, a, args)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ type namespaces struct {
 	// unnamed is the Namespace of objects that name none.
 	unnamed string
 	byName  map[string]*namespace
+	// ask tells of a Namespace that the input does not, nil where it is not known; nil asks nobody.
+	ask func(name string) *sidecars.Namespace
 	// met are the Namespaces of Pods that have been answered; asked, of those that asked for a sidecar.
 	met, asked map[string]*object
 }
@@ -45,6 +47,11 @@ func (n *namespaces) of(o *object) *namespace {
 		return ns
 	}
 	ns := &namespace{Namespace: sidecars.Namespace{Name: name, Labels: map[string]string{labelName: name}}}
+	if n.ask != nil {
+		if is := n.ask(name); is != nil {
+			ns.Namespace = *is
+		}
+	}
 	n.byName[name] = ns
 	return ns
 }

@@ -40,8 +40,8 @@ func (s *optIn) check(catalog *sidecars.Catalog) error {
 	s.values = map[string]string{}
 	for i, name := range s.with {
 		s.with[i] = strings.TrimSpace(name)
-		if catalog.Entry("", s.with[i]) == nil {
-			return fmt.Errorf("--with %q: no such sidecar; the catalog has %s", s.with[i], strings.Join(catalog.Names(""), ", "))
+		if len(named(catalog, s.with[i])) == 0 {
+			return fmt.Errorf("--with %q: %s", s.with[i], unknown(catalog, s.with[i], "no such sidecar"))
 		}
 	}
 	for _, text := range s.sets {
@@ -60,12 +60,12 @@ func (s *optIn) add(text string, catalog *sidecars.Catalog) error {
 	if !ok || !dotted {
 		return usagef("--set %q: want sidecar.parameter=value", text)
 	}
-	e := catalog.Entry("", sidecar)
-	if e == nil {
-		return fmt.Errorf("--set %s: no sidecar %q; the catalog has %s", name, sidecar, strings.Join(catalog.Names(""), ", "))
+	entries := named(catalog, sidecar)
+	if len(entries) == 0 {
+		return fmt.Errorf("--set %s: %s", name, unknown(catalog, sidecar, fmt.Sprintf("no sidecar %q", sidecar)))
 	}
-	if _, ok := e.Spec.Parameters[parameter]; !ok {
-		valid := strings.Join(slices.Sorted(maps.Keys(e.Spec.Parameters)), ", ")
+	if !slices.ContainsFunc(entries, func(e *sidecars.Entry) bool { _, ok := e.Spec.Parameters[parameter]; return ok }) {
+		valid := strings.Join(slices.Sorted(maps.Keys(entries[0].Spec.Parameters)), ", ")
 		return fmt.Errorf("--set %s: sidecar %s has no parameter %q; it has %s", name, sidecar, parameter, valid)
 	}
 	key := v1alpha1.Prefix + name
@@ -83,7 +83,7 @@ func splitSettings(text string, catalog *sidecars.Catalog) []string {
 	var out []string
 	start := 0
 	for _, at := range setting.FindAllStringSubmatchIndex(text, -1) {
-		if catalog.Entry("", text[at[2]:at[3]]) != nil {
+		if len(named(catalog, text[at[2]:at[3]])) > 0 {
 			out = append(out, text[start:at[0]])
 			start = at[0] + 1
 		}

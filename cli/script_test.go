@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/pillion-dev/pillion/cli"
+	"github.com/pillion-dev/pillion/live"
 	"github.com/pillion-dev/pillion/test/golden"
 )
 
@@ -20,9 +21,18 @@ var update = flag.Bool("update", false, "write what the scripts compare with ane
 
 func TestMain(m *testing.M) {
 	run := func() {
-		os.Exit(cli.Run(&cli.Process{Args: os.Args, In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Version: "v0.0.0-test"}))
+		os.Exit(cli.Run(&cli.Process{Args: os.Args, In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Connect: connect, Version: "v0.0.0-test"}))
 	}
 	testscript.Main(m, map[string]func(){"pillion": run, "kubectl-pillion": run})
+}
+
+// connect is that of cmd/pillion: the scripts have no cluster, but flags and kubeconfigs that lead to none.
+func connect(kubeconfig, context string) (cli.Server, string, error) {
+	server, err := live.Open(kubeconfig, context)
+	if err != nil {
+		return nil, "", err
+	}
+	return server, server.DefaultNamespace(), nil
 }
 
 // TestScripts runs the program as its users do: every command, every exit code. The directory catalog holds some of the

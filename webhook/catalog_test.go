@@ -91,6 +91,8 @@ func TestABadCatalogLeavesTheLastGoodOneInForce(t *testing.T) {
 		t.Errorf("%s, failure %v", got, s.Failure())
 	}
 	want := []string{
+		"pillion_catalog_entries{layer=\"directory\"} 1\n",
+		"pillion_catalog_entry_errors 0\n",
 		"pillion_catalog_info{revision=\"" + s.Current().Revision() + "\"} 1\n",
 		"pillion_catalog_last_reload_success 1\n",
 		"pillion_catalog_reloads_total{result=\"failure\"} 1\n",

@@ -16,9 +16,11 @@ type decision struct {
 	reason   sidecars.Reason
 	refused  bool
 	sidecars []string
-	patch    []jsonpatch.Operation
-	errors   field.ErrorList
-	warnings []sidecars.Warning
+	// namespace is the Pod's, whose entries the names are.
+	namespace string
+	patch     []jsonpatch.Operation
+	errors    field.ErrorList
+	warnings  []sidecars.Warning
 	// catalog is the revision that decided; empty where none was asked.
 	catalog string
 	// entries is that catalog, nil where none was asked.
@@ -61,7 +63,7 @@ func (h *Handler) decide(req *request, required bool) decision {
 		outcome:  res.Outcome,
 		reason:   res.Reason,
 		refused:  res.Outcome == sidecars.Denied,
-		sidecars: res.Sidecars,
+		sidecars: res.Sidecars, namespace: ns.Name,
 		patch:    res.Patch,
 		errors:   res.Errors,
 		warnings: res.Warnings,

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/pillion-dev/pillion/sidecars"
 )
+
+// namespacedSidecar stands in the label sidecar for every Sidecar: tenants choose their names.
+const namespacedSidecar = "namespaced"
 
 // unknownSidecar stands in the label sidecar for every name that the catalog does not have: no label holds what a Pod's
 // author wrote.
@@ -28,6 +32,8 @@ type Metrics struct {
 	catalogReloads *prometheus.CounterVec
 	catalogLast    prometheus.Gauge
 	catalogInfo    *prometheus.GaugeVec
+	catalogEntries *prometheus.GaugeVec
+	catalogErrors  prometheus.Gauge
 }
 
 // NewMetrics makes the metrics and their registry, which holds those of the Go runtime and the process too.
@@ -56,9 +62,13 @@ func NewMetrics() *Metrics {
 		catalogInfo: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "pillion_catalog_info", Help: "The catalog in force, by its revision.",
 		}, []string{"revision"}),
+		catalogEntries: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "pillion_catalog_entries", Help: "Entries of the catalog in force, by layer: embedded, directory, cluster or namespace.",
+		}, []string{"layer"}),
+		catalogErrors: gauge("pillion_catalog_entry_errors", "Entries of the API server whose newest spec is not in force because of a mistake in it."),
 	}
 	m.registry.MustRegister(m.requests, m.duration, m.inFlight, m.panics, m.draining, m.notAfter,
-		m.catalogReloads, m.catalogLast, m.catalogInfo,
+		m.catalogReloads, m.catalogLast, m.catalogInfo, m.catalogEntries, m.catalogErrors,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, result := range []string{reloadSuccess, reloadFailure} {
 		m.catalogReloads.WithLabelValues(result)
@@ -89,16 +99,18 @@ func (m *Metrics) observe(d *decision, took time.Duration) {
 		m.requests.WithLabelValues(outcome, reason, "").Inc()
 		return
 	}
-	unknown := false
+	labels := make([]string, 0, len(d.sidecars))
 	for _, name := range d.sidecars {
-		if d.entries.Entry("", name) == nil {
-			unknown = true
-			continue
+		switch e := d.entries.Entry(d.namespace, name); {
+		case e == nil:
+			name = unknownSidecar
+		case e.Namespace != "":
+			name = namespacedSidecar
 		}
-		m.requests.WithLabelValues(outcome, reason, name).Inc()
-	}
-	if unknown {
-		m.requests.WithLabelValues(outcome, reason, unknownSidecar).Inc()
+		if !slices.Contains(labels, name) {
+			labels = append(labels, name)
+			m.requests.WithLabelValues(outcome, reason, name).Inc()
+		}
 	}
 }
 
@@ -110,6 +122,20 @@ func (m *Metrics) catalogLoaded(c *sidecars.Catalog, err error) {
 	}
 	m.catalogReloads.WithLabelValues(result).Inc()
 	m.catalogLast.Set(success)
+	m.inForce(c)
+}
+
+// clusterCatalog tells of a catalog of the API server; failures is how many entries have a mistake in their newest spec.
+func (m *Metrics) clusterCatalog(c *sidecars.Catalog, failures int) {
+	m.catalogErrors.Set(float64(failures))
+	m.inForce(c)
+}
+
+func (m *Metrics) inForce(c *sidecars.Catalog) {
 	m.catalogInfo.Reset()
 	m.catalogInfo.WithLabelValues(c.Revision()).Set(1)
+	m.catalogEntries.Reset()
+	for _, e := range c.All() {
+		m.catalogEntries.WithLabelValues(string(e.Layer)).Inc()
+	}
 }

@@ -87,7 +87,7 @@ func TestTheRegistryHoldsThisAndNoMore(t *testing.T) {
 	}
 	want := []string{
 		"pillion_admission_duration_seconds", "pillion_admission_requests_in_flight", "pillion_admission_requests_total",
-		"pillion_catalog_info", "pillion_catalog_last_reload_success", "pillion_catalog_reloads_total",
+		"pillion_catalog_entries", "pillion_catalog_entry_errors", "pillion_catalog_info", "pillion_catalog_last_reload_success", "pillion_catalog_reloads_total",
 		"pillion_certificate_not_after_seconds", "pillion_draining", "pillion_panics_total",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -97,7 +97,7 @@ const firstErrors = 5
 func (s *CatalogSource) Check() Check {
 	return Check{"catalog", func() (string, error) {
 		c := s.Current()
-		note := fmt.Sprintf("revision %s, %d entries", c.Revision(), len(c.Names("")))
+		note := fmt.Sprintf("revision %s, %d entries", c.Revision(), len(c.All()))
 		err := s.Failure()
 		if err == nil {
 			return note, nil

@@ -19,6 +19,7 @@ type Config struct {
 	SelfSigned     bool
 	DNSNames       []string
 	Catalog        string
+	FromCluster    bool
 	Kubeconfig     string
 	OwnNamespace   string
 	DrainQuiet     time.Duration
@@ -39,7 +40,8 @@ func parseFlags(args []string, ownNamespace string, out io.Writer) (*Config, err
 	f.BoolVar(&c.SelfSigned, "self-signed", false, "make a certificate, valid for a year, and print its CA to standard output; for demos and tests; the default without --tls-dir")
 	f.StringSliceVar(&c.DNSNames, "dns-names", []string{"localhost", "127.0.0.1", "pillion.pillion-system.svc"}, "DNS names and IP addresses of the self-signed certificate")
 	f.StringVar(&c.Catalog, "catalog", "", "directory of catalog entries, watched for changes (default: the embedded catalog)")
-	f.StringVar(&c.Kubeconfig, "kubeconfig", "", "file that names the API server whose Namespaces are watched (default: the cluster this runs in, if any)")
+	f.BoolVar(&c.FromCluster, "catalog-from-cluster", false, "watch the API server's ClusterSidecars, which win over embedded entries of their name, and Sidecars")
+	f.StringVar(&c.Kubeconfig, "kubeconfig", "", "file that names the API server whose Namespaces, and entries with --catalog-from-cluster, are watched (default: the cluster this runs in, if any)")
 	f.StringVar(&c.OwnNamespace, "own-namespace", ownNamespace, "Namespace whose Pods are left alone (default: environment variable POD_NAMESPACE)")
 	f.DurationVar(&c.DrainQuiet, "drain-quiet", 5*time.Second, "once told to stop, stop after this time without a request")
 	f.DurationVar(&c.DrainMax, "drain-max", 20*time.Second, "once told to stop, stop after this time at the latest; the Pod's grace period needs ten seconds more")
@@ -70,6 +72,9 @@ func (c *Config) check() error {
 		errs = append(errs, errors.New("--self-signed=false needs --tls-dir"))
 	case c.SelfSigned && len(c.DNSNames) == 0:
 		errs = append(errs, errors.New("--dns-names: want at least one name"))
+	}
+	if c.FromCluster && c.Catalog != "" {
+		errs = append(errs, errors.New("--catalog and --catalog-from-cluster: choose one"))
 	}
 	if c.DrainQuiet <= 0 || c.DrainMax < c.DrainQuiet {
 		errs = append(errs, fmt.Errorf("--drain-quiet %s, --drain-max %s: want 0 < quiet <= max", c.DrainQuiet, c.DrainMax))

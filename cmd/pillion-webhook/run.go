@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/pillion-dev/pillion/certs"
+	"github.com/pillion-dev/pillion/sidecars"
 	"github.com/pillion-dev/pillion/webhook"
 )
 
@@ -66,7 +67,7 @@ func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error 
 
 // serve runs everything until the context ends. Whatever the admission port needs goes on until it is closed: readiness
 // tells of the drain, catalog and Namespaces stay up to date.
-func serve(ctx context.Context, server *webhook.Server, ops *webhook.OpsServer, catalog *webhook.CatalogSource, namespaces *webhook.Namespaces) error {
+func serve(ctx context.Context, server *webhook.Server, ops *webhook.OpsServer, catalog catalogSource, namespaces *webhook.Namespaces) error {
 	beneath, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var group errgroup.Group
@@ -81,8 +82,22 @@ func serve(ctx context.Context, server *webhook.Server, ops *webhook.OpsServer, 
 	return group.Wait()
 }
 
-func openCatalog(c *Config, log *slog.Logger, m *webhook.Metrics) (*webhook.CatalogSource, error) {
-	if c.Catalog == "" {
+// catalogSource is where the catalog comes from: the program, a directory or the API server.
+type catalogSource interface {
+	Current() *sidecars.Catalog
+	Watch(ctx context.Context)
+	Check() webhook.Check
+}
+
+func openCatalog(c *Config, log *slog.Logger, m *webhook.Metrics) (catalogSource, error) {
+	switch {
+	case c.FromCluster:
+		config, err := apiServer(c)
+		if err != nil {
+			return nil, fmt.Errorf("--catalog-from-cluster: API server: %w", err)
+		}
+		return webhook.WatchCatalog(config, log, m)
+	case c.Catalog == "":
 		return webhook.EmbeddedCatalog(m), nil
 	}
 	return webhook.CatalogDir(c.Catalog, log, m)

@@ -1,5 +1,6 @@
-// Command pillion injects sidecars into the Pods of manifests, shows what would change, takes sidecars out again, and
-// explains what a Pod gets and why. It never contacts a cluster. Installed as kubectl-pillion it is a plugin of kubectl.
+// Command pillion injects sidecars into the Pods of manifests, shows what would change, takes sidecars out again, explains
+// what a Pod gets and why, and proves and tests catalogs. It contacts a cluster only where a flag says so. Installed as
+// kubectl-pillion it is a plugin of kubectl.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/pillion-dev/pillion/cli"
+	"github.com/pillion-dev/pillion/live"
 )
 
 // version is set by the linker for releases.
@@ -21,8 +23,17 @@ func main() {
 		Args: os.Args,
 		In:   os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Getenv:  os.Getenv,
+		Connect: connect,
 		Version: versionText(),
 	}))
+}
+
+func connect(kubeconfig, context string) (cli.Server, string, error) {
+	server, err := live.Open(kubeconfig, context)
+	if err != nil {
+		return nil, "", err
+	}
+	return server, server.DefaultNamespace(), nil
 }
 
 // versionText is the release, or else what the Go toolchain knows of the source.

@@ -27,6 +27,8 @@ type Config struct {
 	Catalog string
 	// Kubeconfig lets the webhook watch Namespaces.
 	Kubeconfig string
+	// FromCluster serves the API server's entries.
+	FromCluster bool
 	// Log receives the server's log lines; nil discards them.
 	Log io.Writer
 }
@@ -73,6 +75,9 @@ func (w *Webhook) start(ctx context.Context, cfg Config) error {
 	args := []string{"--self-signed", "--listen-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0"}
 	if cfg.Catalog != "" {
 		args = append(args, "--catalog="+cfg.Catalog)
+	}
+	if cfg.FromCluster {
+		args = append(args, "--catalog-from-cluster")
 	}
 	if cfg.Kubeconfig != "" {
 		args = append(args, "--kubeconfig="+cfg.Kubeconfig)

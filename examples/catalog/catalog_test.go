@@ -1,0 +1,26 @@
+// Package catalog holds a catalog as a platform team would keep it: entries, and tests of what Pods get.
+package catalog
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/pillion-dev/pillion/cli"
+)
+
+// TestCatalog does what the repository of such a catalog would have its CI do.
+func TestCatalog(t *testing.T) {
+	for _, args := range [][]string{
+		{"lint", "--strict", "entries"},
+		{"test", "--catalog", "entries", "tests"},
+	} {
+		var out, err bytes.Buffer
+		code := cli.Run(&cli.Process{Args: append([]string{"pillion"}, args...), In: strings.NewReader(""), Out: &out, Err: &err,
+			Getenv: func(string) string { return "" }})
+		if code != cli.ExitOK {
+			t.Errorf("pillion %s: exit code %d\n%s%s", strings.Join(args, " "), code, &out, &err)
+		}
+		t.Logf("pillion %s: %s", strings.Join(args, " "), &err)
+	}
+}

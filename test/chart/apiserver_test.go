@@ -1,0 +1,598 @@
+package chart
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pillion-dev/pillion/test/cluster"
+	"github.com/pillion-dev/pillion/test/serving"
+)
+
+// plane is the control plane that the tests share, with the chart on it and no webhook that answers.
+var plane struct {
+	url    string
+	client *http.Client
+	// kubeconfig is what a webhook that does answer runs with.
+	kubeconfig string
+	stop       []func()
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, stop := range slices.Backward(plane.stop) {
+		stop()
+	}
+	os.Exit(code)
+}
+
+var started = sync.OnceValue(func() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute) // a cold build of the control plane
+	defer cancel()
+	control, err := cluster.Start(ctx, cluster.Config{Log: os.Stderr})
+	if err != nil {
+		return err
+	}
+	plane.stop = append(plane.stop, control.Stop)
+	plane.url, plane.client, plane.kubeconfig = control.URL(), control.HTTPClient(), control.Kubeconfig()
+	return nil
+})
+
+// Who the programs are to the API server.
+const (
+	webhook    = "system:serviceaccount:" + namespace + ":pillion"
+	controller = "system:serviceaccount:" + namespace + ":pillion-controller"
+)
+
+// deadURL is where nobody listens.
+const deadURL = "https://127.0.0.1:1"
+
+// plurals of the kinds that the chart has and the API server knows.
+var plurals = map[string]string{
+	"CustomResourceDefinition": "customresourcedefinitions", "ServiceAccount": "serviceaccounts", "ClusterRole": "clusterroles",
+	"ClusterRoleBinding": "clusterrolebindings", "Role": "roles", "RoleBinding": "rolebindings", "Service": "services",
+	"Deployment": "deployments", "PodDisruptionBudget": "poddisruptionbudgets", "NetworkPolicy": "networkpolicies",
+	"HorizontalPodAutoscaler": "horizontalpodautoscalers", "ConfigMap": "configmaps", "Pod": "pods",
+	"MutatingWebhookConfiguration": "mutatingwebhookconfigurations", "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
+	"ValidatingAdmissionPolicy": "validatingadmissionpolicies", "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+}
+
+// do sends a request, as another user where one is named: a user and groups.
+func do(t *testing.T, method, path string, object any, as ...string) *serving.Answer {
+	t.Helper()
+	body, ok := object.([]byte)
+	if !ok && object != nil {
+		var err error
+		if body, err = json.Marshal(object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client := plane.client
+	if method == http.MethodPatch || len(as) > 0 {
+		client = &http.Client{Transport: headers{plane.client.Transport, method, path, as}}
+	}
+	a, err := serving.Do(client, method, plane.url+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// headers sets what serving.Do does not.
+type headers struct {
+	http.RoundTripper
+	method, path string
+	as           []string
+}
+
+func (h headers) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	if h.method == http.MethodPatch {
+		r.Header.Set("Content-Type", "application/merge-patch+json")
+		if strings.Contains(h.path, "fieldManager=") {
+			r.Header.Set("Content-Type", "application/apply-patch+yaml")
+		}
+	}
+	for i, who := range h.as {
+		if i == 0 {
+			r.Header.Set("Impersonate-User", who)
+			continue
+		}
+		r.Header.Add("Impersonate-Group", who)
+	}
+	return h.RoundTripper.RoundTrip(r)
+}
+
+// apply writes an object as helm 4 does, by server-side apply, and refuses fields that the API server does not know.
+func apply(t *testing.T, o *object, text []byte, options string) {
+	t.Helper()
+	plural := plurals[o.Kind]
+	if plural == "" {
+		t.Fatalf("%s: unknown plural", o)
+	}
+	path := "/apis/" + o.APIVersion
+	if o.APIVersion == "v1" {
+		path = "/api/v1"
+	}
+	if o.Namespace != "" {
+		path += "/namespaces/" + o.Namespace
+	}
+	a := do(t, http.MethodPatch, path+"/"+plural+"/"+o.Name+"?fieldManager=helm&force=true&fieldValidation=Strict"+options, text)
+	if a.Status != http.StatusOK && a.Status != http.StatusCreated {
+		t.Fatalf("%s: %d %s", o, a.Status, a.Message())
+	}
+	for _, w := range a.Warnings {
+		t.Errorf("%s: warning: %s", o, w)
+	}
+}
+
+// withURL lets a webhook configuration call a URL in place of a Service.
+func withURL(t *testing.T, o *object, url string, ca []byte) []byte {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal(o.JSON, &v); err != nil {
+		t.Fatal(err)
+	}
+	webhooks, _ := v["webhooks"].([]any)
+	for _, w := range webhooks {
+		w := w.(map[string]any)
+		path := w["clientConfig"].(map[string]any)["service"].(map[string]any)["path"].(string)
+		w["clientConfig"] = map[string]any{"url": url + path, "caBundle": base64.StdEncoding.EncodeToString(ca)}
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// install puts the chart on the API server, all but what cert-manager defines, with webhooks that nobody answers.
+func install(t *testing.T) []*object {
+	t.Helper()
+	if err := started(); err != nil {
+		t.Fatal(err)
+	}
+	makeNamespace(t, namespace, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}, nil)
+	all := objects(t, render(t))
+	for _, o := range all {
+		switch {
+		case strings.HasPrefix(o.APIVersion, "cert-manager.io/"):
+		case o.Kind == "Pod": // the one of helm test: its ServiceAccount may come after it here
+			apply(t, o, o.JSON, "&dryRun=All")
+		default:
+			apply(t, o, withURL(t, o, deadURL, nil), "")
+		}
+	}
+	// The API server takes up policies and webhooks a moment after they are stored.
+	makeNamespace(t, "probe", map[string]string{"pillion.dev/injection": "required"}, nil)
+	makeNamespace(t, "probe-policy", nil, nil)
+	if a := do(t, http.MethodPost, "/api/v1/namespaces/probe-policy/pods", pod("old", nil)); a.Status != http.StatusCreated {
+		t.Fatalf("%d %s", a.Status, a.Message())
+	}
+	probes := []struct {
+		method, path string
+		object       any
+		as           []string
+	}{
+		{http.MethodPost, "/api/v1/namespaces/probe/pods?dryRun=All", pod("p", nil), nil},
+		{http.MethodPost, "/api/v1/namespaces/probe-policy/pods?dryRun=All", pod("p", map[string]string{inject: "proxy"}), nil},
+		{http.MethodPatch, "/api/v1/namespaces/probe-policy/pods/old?dryRun=All", []byte(`{"metadata":{"labels":{"pillion.dev/injected":"true"}}}`), nil},
+		{http.MethodPost, "/api/v1/namespaces/probe-policy/pods", pod("p", nil), []string{controller, "system:masters"}},
+	}
+	for _, p := range probes {
+		await(t, "the webhook and the policies are in force", func() error {
+			a := do(t, p.method, p.path, p.object, p.as...)
+			if a.Status == http.StatusCreated && len(p.as) > 0 {
+				do(t, http.MethodDelete, p.path+"/p?gracePeriodSeconds=0", nil)
+			}
+			if a.Status < http.StatusBadRequest {
+				return fmt.Errorf("%s %s: %d", p.method, p.path, a.Status)
+			}
+			return nil
+		})
+	}
+	return all
+}
+
+var installed []*object
+
+// useChart installs the chart where no test has.
+func useChart(t *testing.T) []*object {
+	t.Helper()
+	if installed == nil {
+		installed = install(t)
+	}
+	return installed
+}
+
+func makeNamespace(t *testing.T, name string, labels, annotations map[string]string) {
+	t.Helper()
+	object := map[string]any{"metadata": map[string]any{"name": name, "labels": labels, "annotations": annotations}}
+	if a := do(t, http.MethodPost, "/api/v1/namespaces", object); a.Status != http.StatusCreated {
+		t.Fatalf("%d %s", a.Status, a.Message())
+	}
+	account := map[string]any{"metadata": map[string]any{"name": "default"}}
+	a := do(t, http.MethodPost, "/api/v1/namespaces/"+name+"/serviceaccounts", account)
+	if a.Status != http.StatusCreated && a.Status != http.StatusConflict {
+		t.Fatalf("%d %s", a.Status, a.Message())
+	}
+}
+
+// await calls try until it gives no error, for at most 30 seconds.
+func await(t *testing.T, what string, try func() error) {
+	t.Helper()
+	var err error
+	for range 300 {
+		if err = try(); err == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("%s: %v", what, err)
+}
+
+const (
+	inject = "pillion.dev/inject"
+	policy = "pillion.dev/failure-policy"
+	label  = "pillion.dev/injection"
+)
+
+// pod gives a Pod with one container; tweaks change its spec.
+func pod(name string, annotations map[string]string, tweaks ...func(spec map[string]any)) map[string]any {
+	spec := map[string]any{"containers": []any{map[string]any{"name": "app", "image": "app:1"}}}
+	for _, tweak := range tweaks {
+		tweak(spec)
+	}
+	return map[string]any{"metadata": map[string]any{"name": name, "annotations": annotations}, "spec": spec}
+}
+
+func onHostNetwork(spec map[string]any) { spec["hostNetwork"] = true }
+
+func onWindows(spec map[string]any) { spec["os"] = map[string]any{"name": "windows"} }
+
+func withContainer(name string) func(map[string]any) {
+	return func(spec map[string]any) {
+		spec["initContainers"] = []any{map[string]any{"name": name, "image": "x:1", "restartPolicy": "Always"}}
+	}
+}
+
+func TestAPIServerTakesEveryObject(t *testing.T) {
+	useChart(t)
+	t.Run("everything there is", func(t *testing.T) {
+		for _, o := range objects(t, render(t, "--values", chartDir+"/ci/provided-values.yaml")) {
+			if strings.HasPrefix(o.APIVersion, "monitoring.coreos.com/") || o.Kind == "Pod" {
+				continue
+			}
+			if o.Namespace == "" && o.Kind == "ConfigMap" {
+				o.Namespace = namespace
+			}
+			apply(t, o, o.JSON, "&dryRun=All")
+		}
+	})
+	// In a Namespace that enforces the level restricted, with the priority class that the chart asks for.
+	for component, want := range map[string]int{"webhook": 2, "controller": 1} {
+		await(t, "Pods of the "+component, func() error {
+			a := do(t, http.MethodGet, "/api/v1/namespaces/"+namespace+"/pods?labelSelector=app.kubernetes.io/component="+component, nil)
+			var list struct {
+				Items []struct {
+					Spec struct{ PriorityClassName string }
+				}
+			}
+			if err := json.Unmarshal(a.Body, &list); err != nil {
+				return err
+			}
+			if len(list.Items) != want || list.Items[0].Spec.PriorityClassName != "system-cluster-critical" {
+				return fmt.Errorf("there are %+v", list.Items)
+			}
+			return nil
+		})
+	}
+}
+
+// TestPoliciesHaveNoTypeErrors reads what the API server says of each policy's expressions.
+func TestPoliciesHaveNoTypeErrors(t *testing.T) {
+	for _, o := range ofKind(t, useChart(t), "ValidatingAdmissionPolicy") {
+		await(t, o.String()+" is checked", func() error {
+			a := do(t, http.MethodGet, "/apis/"+o.APIVersion+"/validatingadmissionpolicies/"+o.Name, nil)
+			var v struct {
+				Metadata struct{ Generation int64 }
+				Status   struct {
+					ObservedGeneration int64
+					TypeChecking       *struct{ ExpressionWarnings []any }
+				}
+			}
+			if err := json.Unmarshal(a.Body, &v); err != nil {
+				return err
+			}
+			if v.Status.ObservedGeneration != v.Metadata.Generation || v.Status.TypeChecking == nil {
+				return errors.New("not checked yet")
+			}
+			if w := v.Status.TypeChecking.ExpressionWarnings; len(w) > 0 {
+				t.Errorf("%s: %v", o, w)
+			}
+			return nil
+		})
+	}
+}
+
+// What becomes of a Pod while nobody answers for the webhook.
+const (
+	created = "created"
+	refused = "refused by the policy"
+	closed  = "refused for want of the webhook"
+)
+
+// outage is one row of the table of what happens while the webhook is down.
+type outage struct {
+	name string
+	// label and defaults are the Namespace's.
+	label    string
+	defaults map[string]string
+	pod      map[string]string
+	tweak    func(map[string]any)
+	want     string
+}
+
+func outages() []outage {
+	asks := map[string]string{inject: "proxy"}
+	return []outage{
+		{name: "unrelated", want: created},
+		{name: "asks", pod: asks, want: refused},
+		{name: "asks for two and has one", pod: map[string]string{inject: "proxy, log-shipper"}, tweak: withContainer("proxy"), want: refused},
+		{name: "asks and has it", pod: asks, tweak: withContainer("proxy"), want: created},
+		{name: "has one whose name only begins so", pod: asks, tweak: withContainer("proxy-config"), want: refused},
+		{name: "has one of which the name is the beginning", pod: map[string]string{inject: "log-shipper"}, tweak: withContainer("log"), want: refused},
+		{name: "opts out", pod: map[string]string{inject: "false"}, want: created},
+		{name: "opts out with blanks", pod: map[string]string{inject: " false "}, want: created},
+		{name: "opts out and asks", pod: map[string]string{inject: "false,proxy"}, want: refused},
+		{name: "asks for nothing", pod: map[string]string{inject: " "}, want: created},
+		{name: "ignores", pod: map[string]string{inject: "proxy", policy: "Ignore"}, want: created},
+		{name: "ignores, wrongly written", pod: map[string]string{inject: "proxy", policy: "ignore"}, want: refused},
+		{name: "asks on the host network", pod: asks, tweak: onHostNetwork, want: refused},
+		{name: "asks on Windows", pod: asks, tweak: onWindows, want: refused},
+
+		{name: "unlabelled Namespace asks", defaults: asks, want: created},
+		{name: "unlabelled Namespace ignores", defaults: map[string]string{policy: "Ignore"}, pod: asks, want: created},
+		{name: "other label", label: "disabled", defaults: asks, want: created},
+
+		{name: "enabled, nobody asks", label: "enabled", want: created},
+		{name: "enabled, Namespace asks", label: "enabled", defaults: asks, want: refused},
+		{name: "enabled, Namespace asks and Pod has it", label: "enabled", defaults: asks, tweak: withContainer("proxy"), want: created},
+		{name: "enabled, Pod opts out", label: "enabled", defaults: asks, pod: map[string]string{inject: "false"}, want: created},
+		{name: "enabled, Pod asks for another", label: "enabled", defaults: asks, pod: map[string]string{inject: "adapter"}, tweak: withContainer("adapter"), want: created},
+		{name: "enabled, Pod ignores", label: "enabled", defaults: asks, pod: map[string]string{policy: "Ignore"}, want: created},
+		{name: "enabled, Namespace ignores", label: "enabled", defaults: map[string]string{inject: "proxy", policy: "Ignore"}, want: created},
+		{name: "enabled, Namespace ignores and Pod does not", label: "enabled", defaults: map[string]string{inject: "proxy", policy: "Ignore"},
+			pod: map[string]string{policy: "Fail"}, want: refused},
+		{name: "enabled, host network", label: "enabled", defaults: asks, tweak: onHostNetwork, want: created},
+		{name: "enabled, Windows", label: "enabled", defaults: asks, tweak: onWindows, want: created},
+		{name: "enabled, Pod asks on the host network", label: "enabled", pod: asks, tweak: onHostNetwork, want: refused},
+
+		{name: "required, nobody asks", label: "required", want: closed},
+		{name: "required, Pod opts out", label: "required", pod: map[string]string{inject: "false"}, want: closed},
+		{name: "required, Pod ignores", label: "required", pod: map[string]string{inject: "proxy", policy: "Ignore"}, want: closed},
+		{name: "required, Pod has it", label: "required", pod: asks, tweak: withContainer("proxy"), want: closed},
+	}
+}
+
+func TestWhileTheWebhookIsDown(t *testing.T) {
+	useChart(t)
+	for i, row := range outages() {
+		t.Run(row.name, func(t *testing.T) {
+			name := fmt.Sprintf("down-%d", i)
+			labels := map[string]string{}
+			if row.label != "" {
+				labels[label] = row.label
+			}
+			makeNamespace(t, name, labels, row.defaults)
+			var tweaks []func(map[string]any)
+			if row.tweak != nil {
+				tweaks = append(tweaks, row.tweak)
+			}
+			got := outcome(t, name, pod("p", row.pod, tweaks...))
+			if got != row.want {
+				t.Errorf("%s, want %s", got, row.want)
+			}
+		})
+	}
+}
+
+func TestRefusalNamesWhatIsMissing(t *testing.T) {
+	useChart(t)
+	makeNamespace(t, "refusal", nil, nil)
+	a := do(t, http.MethodPost, "/api/v1/namespaces/refusal/pods", pod("p", map[string]string{inject: "proxy,adapter,log-shipper"}, withContainer("adapter")))
+	want := "pillion: sidecars asked for but not injected: proxy, log-shipper; is the webhook up? kubectl -n pillion-system get deployment pillion"
+	if a.Status != http.StatusForbidden || !strings.HasSuffix(a.Message(), want) {
+		t.Errorf("%d %s\nwant %s", a.Status, a.Message(), want)
+	}
+}
+
+func TestLeftAloneAreSystemNamespacesAndMirrorPods(t *testing.T) {
+	useChart(t)
+	asks := map[string]string{inject: "proxy"}
+	if a := do(t, http.MethodPost, "/api/v1/namespaces/kube-system/pods?dryRun=All", pod("p", asks)); a.Status != http.StatusCreated {
+		t.Errorf("kube-system: %d %s", a.Status, a.Message())
+	}
+	makeNamespace(t, "mirror", map[string]string{label: "required"}, nil)
+	mirror := map[string]string{inject: "proxy", "kubernetes.io/config.mirror": "x"}
+	created := do(t, http.MethodPost, "/api/v1/nodes", map[string]any{"metadata": map[string]any{"name": "n"}})
+	var node struct{ Metadata struct{ UID string } }
+	if err := json.Unmarshal(created.Body, &node); err != nil || node.Metadata.UID == "" {
+		t.Fatal(err, created.Message())
+	}
+	owner := map[string]any{"apiVersion": "v1", "kind": "Node", "name": "n", "uid": node.Metadata.UID, "controller": true}
+	object := pod("p", mirror, func(spec map[string]any) { spec["nodeName"] = "n" })
+	object["metadata"].(map[string]any)["ownerReferences"] = []any{owner}
+	path := "/api/v1/namespaces/mirror/pods?dryRun=All"
+	if a := do(t, http.MethodPost, path, object); a.Status != http.StatusInternalServerError {
+		t.Errorf("anyone with the annotation: %d %s", a.Status, a.Message())
+	}
+	// RBAC does not know nodes here, so this one may do everything too. The API server's view of nodes may be a moment old.
+	as := []string{"system:node:n", "system:nodes", "system:masters"}
+	await(t, "a node makes a mirror Pod", func() error {
+		if a := do(t, http.MethodPost, path, object, as...); a.Status != http.StatusCreated {
+			return fmt.Errorf("%d %s", a.Status, a.Message())
+		}
+		return nil
+	})
+}
+
+func TestEntriesAreNotWrittenUnproved(t *testing.T) {
+	useChart(t)
+	entry := []byte(`{"apiVersion":"pillion.dev/v1alpha1","kind":"ClusterSidecar","metadata":{"name":"e"},
+		"spec":{"description":"One.","containers":[{"name":"e","image":"e:1"}]}}`)
+	await(t, "an entry is refused for want of the controller", func() error {
+		a := do(t, http.MethodPost, "/apis/pillion.dev/v1alpha1/clustersidecars?dryRun=All", entry)
+		if a.Status != http.StatusInternalServerError || !strings.Contains(a.Message(), `failed calling webhook "entries.pillion.dev"`) {
+			return fmt.Errorf("%d %s", a.Status, a.Message())
+		}
+		return nil
+	})
+}
+
+// TestUnrelatedPodsAreNoBusinessOfOurs counts the calls that the API server made, or tried to.
+func TestUnrelatedPodsAreNoBusinessOfOurs(t *testing.T) {
+	useChart(t)
+	makeNamespace(t, "unrelated", nil, map[string]string{inject: "proxy"})
+	calls := func() string {
+		var of []string
+		for line := range strings.Lines(string(do(t, http.MethodGet, "/metrics", nil).Body)) {
+			if strings.HasPrefix(line, "apiserver_admission_webhook_request_total{") && strings.Contains(line, ".pillion.dev") {
+				of = append(of, line)
+			}
+		}
+		slices.Sort(of)
+		return strings.Join(of, "")
+	}
+	if a := do(t, http.MethodPost, "/api/v1/namespaces/probe-policy/pods?dryRun=All", pod("p", map[string]string{inject: "x"})); a.Status != http.StatusForbidden {
+		t.Fatalf("%d %s", a.Status, a.Message())
+	}
+	before := calls()
+	if before == "" {
+		t.Fatal("the API server counts no calls")
+	}
+	for i := range 200 {
+		if a := do(t, http.MethodPost, "/api/v1/namespaces/unrelated/pods?dryRun=All", pod(fmt.Sprint("p", i), nil)); a.Status != http.StatusCreated {
+			t.Fatalf("%d %s", a.Status, a.Message())
+		}
+	}
+	if after := calls(); after != before {
+		t.Errorf("calls before and after:\n%s\n%s", before, after)
+	}
+}
+
+func TestAnnotationsOfAPodAreFrozen(t *testing.T) {
+	useChart(t)
+	makeNamespace(t, "frozen", nil, nil)
+	annotations := map[string]string{inject: "proxy", policy: "Ignore", "pillion.dev/status": "{}", "example.com/a": "b"}
+	if a := do(t, http.MethodPost, "/api/v1/namespaces/frozen/pods", pod("p", annotations)); a.Status != http.StatusCreated {
+		t.Fatalf("%d %s", a.Status, a.Message())
+	}
+	for change, key := range map[string]string{
+		`{"annotations":{"pillion.dev/status":"x"}}`:                   "pillion.dev/status",
+		`{"annotations":{"pillion.dev/inject":null}}`:                  inject,
+		`{"annotations":{"pillion.dev/file.a.b":"x"}}`:                 "pillion.dev/file.a.b",
+		`{"labels":{"pillion.dev/injected":"true"}}`:                   "pillion.dev/injected",
+		`{"annotations":null}`:                                         inject,
+		`{"annotations":{"example.com/a":"c"}}`:                        "",
+		`{"annotations":{"example.com/d":"e"},"labels":{"f":"g"}}`:     "",
+		`{"annotations":{"pillion.dev/inject":"proxy"},"labels":null}`: "",
+	} {
+		for _, resource := range []string{"", "/status"} {
+			a := do(t, http.MethodPatch, "/api/v1/namespaces/frozen/pods/p"+resource+"?dryRun=All", []byte(`{"metadata":`+change+`}`))
+			switch {
+			case key == "" && a.Status != http.StatusOK:
+				t.Errorf("%s%s: %d %s", change, resource, a.Status, a.Message())
+			case key != "" && (a.Status != http.StatusForbidden || !strings.Contains(a.Message(), "a Pod keeps what it was created with: ") || !strings.Contains(a.Message(), key)):
+				t.Errorf("%s%s: %d %s", change, resource, a.Status, a.Message())
+			}
+		}
+	}
+}
+
+func TestRightsAreNoMoreThanWanted(t *testing.T) {
+	useChart(t)
+	makeNamespace(t, "rights", nil, nil)
+	const pods = "/api/v1/namespaces/rights/pods"
+	for _, row := range []struct {
+		as, method, path string
+		object           any
+		want             int
+		says             string
+	}{
+		{webhook, http.MethodGet, "/api/v1/namespaces", nil, 200, ""},
+		{webhook, http.MethodGet, "/apis/pillion.dev/v1alpha1/sidecars", nil, 200, ""},
+		{webhook, http.MethodGet, "/api/v1/secrets", nil, 403, "cannot list"},
+		{webhook, http.MethodGet, "/api/v1/pods", nil, 403, "cannot list"},
+		{webhook, http.MethodPost, pods + "?dryRun=All", pod("p", nil), 403, "cannot create"},
+		{controller, http.MethodGet, "/api/v1/pods", nil, 200, ""},
+		{controller, http.MethodGet, "/api/v1/secrets", nil, 403, "cannot list"},
+		{controller, http.MethodPost, pods + "?dryRun=All", pod("p", nil), 201, ""},
+		{controller, http.MethodPost, pods, pod("p", nil), 403, "in a dry run only"},
+		{controller, http.MethodDelete, pods + "/p", nil, 403, "cannot delete"},
+	} {
+		await(t, "rights are known", func() error {
+			a := do(t, row.method, row.path, row.object, row.as)
+			if a.Status != row.want || row.says != "" && !strings.Contains(a.Message(), row.says) {
+				return fmt.Errorf("%s %s as %s: %d %s", row.method, row.path, row.as, a.Status, a.Message())
+			}
+			return nil
+		})
+	}
+}
+
+// TestTheWebhookAnswers lets the same objects call a webhook that lives, and then takes it away again.
+func TestTheWebhookAnswers(t *testing.T) {
+	all := useChart(t)
+	makeNamespace(t, "up", nil, nil)
+	makeNamespace(t, "up-enabled", map[string]string{label: "enabled"}, map[string]string{inject: "proxy", "pillion.dev/proxy.upstream-port": "8081"})
+	makeNamespace(t, "up-required", map[string]string{label: "required"}, map[string]string{inject: "proxy", "pillion.dev/proxy.upstream-port": "8081"})
+	server, err := serving.Start(t.Context(), serving.Config{Kubeconfig: plane.kubeconfig})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	config := ofKind(t, all, "MutatingWebhookConfiguration")[0]
+	apply(t, config, withURL(t, config, strings.TrimSuffix(server.URL, "/mutate"), server.CA), "")
+
+	asks := map[string]string{inject: "proxy", "pillion.dev/proxy.upstream-port": "8081"}
+	for name, annotations := range map[string]map[string]string{"up": asks, "up-enabled": nil, "up-required": {inject: "false"}} {
+		await(t, "a Pod in "+name+" is injected", func() error {
+			a := do(t, http.MethodPost, "/api/v1/namespaces/"+name+"/pods?dryRun=All", pod("p", annotations))
+			if a.Status != http.StatusCreated || !strings.Contains(string(a.Body), `"pillion.dev/injected":"true"`) {
+				return fmt.Errorf("%d %s", a.Status, a.Message())
+			}
+			return nil
+		})
+	}
+	// What the webhook refuses is refused with its words, not the policy's.
+	a := do(t, http.MethodPost, "/api/v1/namespaces/up/pods?dryRun=All", pod("p", map[string]string{inject: "proxi"}))
+	if a.Status != http.StatusForbidden || !strings.Contains(a.Message(), `did you mean "proxy"`) {
+		t.Errorf("%d %s", a.Status, a.Message())
+	}
+	// The Pod of `helm test` does what it is for, as the user that it is.
+	var test struct{ Data map[string]string }
+	i := slices.IndexFunc(all, func(o *object) bool { return o.Kind == "ConfigMap" && o.Name == "pillion-test" })
+	if err := json.Unmarshal(all[i].JSON, &test); err != nil {
+		t.Fatal(err)
+	}
+	object := objects(t, test.Data["pod.yaml"])[0].JSON
+	tester := "system:serviceaccount:pillion-system:pillion-test"
+	if a := do(t, http.MethodPost, "/api/v1/namespaces/default/pods?dryRun=All", object, tester); a.Status != http.StatusCreated {
+		t.Errorf("helm test: %d %s", a.Status, a.Message())
+	}
+	server.Stop()
+	a = do(t, http.MethodPost, "/api/v1/namespaces/default/pods?dryRun=All", object, tester)
+	if a.Status != http.StatusForbidden || !strings.Contains(a.Message(), "asked for but not injected: proxy") {
+		t.Errorf("helm test without a webhook: %d %s", a.Status, a.Message())
+	}
+}
