@@ -32,6 +32,10 @@ FROM program AS webhook
 COPY --from=build /out/pillion-webhook /
 ENTRYPOINT ["/pillion-webhook"]
 
+FROM program AS controller
+COPY --from=build /out/pillion-controller /
+ENTRYPOINT ["/pillion-controller"]
+
 FROM program AS cli
 COPY --from=build /out/pillion /
 ENTRYPOINT ["/pillion"]

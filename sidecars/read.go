@@ -187,12 +187,16 @@ func Parse(raw []byte) (*Entry, field.ErrorList) {
 func compile(entry *v1alpha1.ClusterSidecar, raw []byte, errs field.ErrorList) (*Entry, field.ErrorList) {
 	e, bad := Compile(entry.Name, &entry.Spec)
 	slices.SortStableFunc(bad, func(a, b *field.Error) int { return strings.Compare(a.Origin, b.Origin) })
+	var document struct{ Spec json.RawMessage } // not the metadata, whose managedFields name every field
+	if err := json.Unmarshal(raw, &document); err != nil {
+		document.Spec = raw
+	}
 	known := slices.Clone(errs)
 	for _, b := range bad {
 		if b.Origin == originUnused {
 			known = errs
 		}
-		if !follows(b, known, raw) {
+		if !follows(b, known, document.Spec) {
 			errs = append(errs, b)
 		}
 	}

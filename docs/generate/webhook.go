@@ -65,7 +65,7 @@ func literals(call *ast.CallExpr) []string {
 func flagReference() (string, error) {
 	var b strings.Builder
 	b.WriteString(note + "# Flags\n")
-	for _, program := range []string{"pillion-webhook", "pillion inject", "pillion diff", "pillion uninject", "pillion explain",
+	for _, program := range []string{"pillion-webhook", "pillion-controller", "pillion inject", "pillion diff", "pillion uninject", "pillion explain",
 		"pillion explain sidecar", "pillion lint", "pillion test", "pillion catalog list", "pillion catalog export"} {
 		name, sub, _ := strings.Cut(program, " ")
 		args := append([]string{"run", "./cmd/" + name}, strings.Fields(sub)...)

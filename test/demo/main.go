@@ -42,7 +42,10 @@ func run(ctx context.Context, dir string, keep bool) error {
 	if err := s.showAll(ctx, dir); err != nil {
 		return err
 	}
-	fmt.Printf("\n%s in %.0f s: %d Pods injected, %d refused, by a real API server.\n", s.paint(bold, "demo"), time.Since(began).Seconds(), s.injected, s.refused)
+	if err := s.showCatalog(ctx, dir); err != nil {
+		return err
+	}
+	fmt.Printf("\n%s in %.0f s: %d Pods injected, %d requests refused, by a real API server.\n", s.paint(bold, "demo"), time.Since(began).Seconds(), s.injected, s.refused)
 	if !keep {
 		return nil
 	}
@@ -58,9 +61,11 @@ const namespace = "demo"
 type stage struct {
 	cluster *cluster.Cluster
 	webhook *serving.Webhook
-	client  *http.Client
-	out     io.Writer
-	colour  bool
+	// controller validates entries and writes their status.
+	controller *serving.Controller
+	client     *http.Client
+	out        io.Writer
+	colour     bool
 
 	injected, refused int
 }
@@ -72,7 +77,11 @@ func newStage(ctx context.Context) (*stage, error) {
 		return nil, err
 	}
 	s.cluster, s.client = c, c.HTTPClient()
-	s.webhook, err = serving.Start(ctx, serving.Config{Kubeconfig: c.Kubeconfig()})
+	if err := s.define(); err != nil {
+		s.close()
+		return nil, err
+	}
+	s.webhook, err = serving.Start(ctx, serving.Config{Kubeconfig: c.Kubeconfig(), FromCluster: true})
 	if err != nil {
 		s.close()
 		return nil, err
@@ -86,12 +95,19 @@ func newStage(ctx context.Context) (*stage, error) {
 		s.close()
 		return nil, err
 	}
+	if err := s.startController(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
 	return s, s.awaitWebhook(ctx)
 }
 
 func (s *stage) close() {
 	if s.webhook != nil {
 		s.webhook.Stop()
+	}
+	if s.controller != nil {
+		s.controller.Stop()
 	}
 	s.cluster.Stop()
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pillion-dev/pillion/api/v1alpha1"
 	"github.com/pillion-dev/pillion/cli"
 	"github.com/pillion-dev/pillion/manifest"
 	"github.com/pillion-dev/pillion/sidecars"
@@ -47,6 +48,7 @@ func (s *stage) showAll(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	bad = slices.DeleteFunc(bad, func(f string) bool { return filepath.Base(f) == "entry.yaml" }) // showCatalog has that one
 	if len(files) == 0 {
 		return fmt.Errorf("no examples in %s", dir)
 	}
@@ -84,6 +86,25 @@ func (s *stage) showFile(ctx context.Context, path string) error {
 	}
 }
 
+// readObject reads the one object of a file.
+func readObject(path string) (*object, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	doc, err := manifest.NewReader(f, path).Next()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := doc.JSON()
+	if err != nil {
+		return nil, err
+	}
+	o := &object{raw: raw}
+	return o, json.Unmarshal(raw, o)
+}
+
 func (s *stage) show(ctx context.Context, raw []byte) error {
 	o := object{raw: raw}
 	if err := json.Unmarshal(raw, &o); err != nil {
@@ -91,6 +112,8 @@ func (s *stage) show(ctx context.Context, raw []byte) error {
 	}
 	at, hasPod := sidecars.PodPointer(o.APIVersion, o.Kind)
 	switch {
+	case o.APIVersion == v1alpha1.GroupVersion:
+		return s.showEntry(ctx, &o)
 	case o.Kind == "Namespace":
 		return s.createNamespace(o.name(), &o)
 	case !hasPod:
@@ -268,6 +291,9 @@ func pause(ctx context.Context) error {
 // collection gives the path of an object's collection.
 func collection(o *object) string {
 	root := "/apis/" + o.APIVersion
+	if o.Kind == v1alpha1.KindClusterSidecar {
+		return root + "/clustersidecars"
+	}
 	if !strings.Contains(o.APIVersion, "/") {
 		root = "/api/" + o.APIVersion
 	}

@@ -1,0 +1,93 @@
+package controller
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/pillion-dev/pillion/api/v1alpha1"
+	"github.com/pillion-dev/pillion/sidecars"
+)
+
+// Namespaces knows Pillion's annotations of every Namespace, which are defaults of parameters, by a watch on their metadata.
+type Namespaces struct {
+	client metadata.Interface
+	*follower
+	log *slog.Logger
+
+	mu    sync.Mutex
+	names map[string]*sidecars.Namespace
+	// changed is told of Namespaces whose annotations are others now.
+	changed func(namespace string)
+}
+
+// NewNamespaces makes a Namespaces. It needs the rights to list and watch Namespaces. Nothing is known before it runs.
+func NewNamespaces(client metadata.Interface, changed func(string), log *slog.Logger) *Namespaces {
+	n := &Namespaces{client: client, names: map[string]*sidecars.Namespace{}, changed: changed, log: log}
+	n.follower = newFollower(slimNamespace, n.put, n.drop)
+	return n
+}
+
+// Start follows the Namespaces until the context ends.
+func (n *Namespaces) Start(ctx context.Context) error {
+	client := n.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) },
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return client.Watch(ctx, o)
+		},
+	}
+	n.run(ctx, lw, &metav1.PartialObjectMetadata{}, "namespaces", n.log)
+	return nil
+}
+
+// slimNamespace drops all but name and Pillion's annotations.
+func slimNamespace(object any) (any, error) {
+	was, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return object, nil
+	}
+	annotations := maps.Clone(was.Annotations)
+	maps.DeleteFunc(annotations, func(key, _ string) bool { return !strings.HasPrefix(key, v1alpha1.Prefix) })
+	meta := metav1.ObjectMeta{Name: was.Name, UID: was.UID, ResourceVersion: was.ResourceVersion, Annotations: annotations}
+	return &metav1.PartialObjectMetadata{TypeMeta: was.TypeMeta, ObjectMeta: meta}, nil
+}
+
+func (n *Namespaces) put(key sidecars.Key, object any) {
+	now, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return
+	}
+	n.mu.Lock()
+	was := n.names[key.Name]
+	same := was != nil && maps.Equal(was.Annotations, now.Annotations)
+	if !same {
+		n.names[key.Name] = &sidecars.Namespace{Name: key.Name, Annotations: now.Annotations}
+	}
+	n.mu.Unlock()
+	if !same {
+		n.changed(key.Name)
+	}
+}
+
+func (n *Namespaces) drop(key sidecars.Key) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.names, key.Name)
+}
+
+// get gives what is known of a Namespace: the same pointer while nothing changes, nil where nothing is known.
+func (n *Namespaces) get(name string) *sidecars.Namespace {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.names[name]
+}
