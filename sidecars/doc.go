@@ -11,7 +11,7 @@
 // cases in test/golden/cases show it:
 //
 //	which Pods               spec.go hostnetwork.go podsecurity.go request.go keys.go
-//	what is ours already     identity.go names.go status.go
+//	what is ours already     identity.go names.go status.go state.go
 //	containers               containers.go order.go resources.go runas.go token.go processes.go grace.go
 //	volumes and files        join.go volumes.go files.go paths.go evict.go
 //	app containers           env.go join.go

@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/pillion-dev/pillion/api/v1alpha1"
+	"github.com/pillion-dev/pillion/controller"
 	"github.com/pillion-dev/pillion/sidecars"
 	"github.com/pillion-dev/pillion/webhook"
 )
@@ -39,7 +40,7 @@ func run(check bool) error {
 	if err != nil {
 		return err
 	}
-	metrics, err := metricReference("webhook/metrics.go")
+	metrics, err := metricReference()
 	if err != nil {
 		return err
 	}
@@ -214,7 +215,9 @@ func warningReference() string {
 	maps.Copy(codes, webhook.Codes())
 	codeTable(&b, codes)
 	b.WriteString("\nThese reach whoever writes a catalog entry, from `kubectl apply` and `pillion lint`:\n\n")
-	codeTable(&b, sidecars.LintCodes())
+	lint := sidecars.LintCodes()
+	maps.Copy(lint, controller.Codes())
+	codeTable(&b, lint)
 	return b.String()
 }
 

@@ -10,20 +10,38 @@ import (
 	"strings"
 )
 
-// metricReference documents the metrics that a file declares, by the literals of their names, helps and labels.
-func metricReference(file string) (string, error) {
+// metricReference documents the metrics of both programs.
+func metricReference() (string, error) {
+	var b strings.Builder
+	b.WriteString(note + "# Metrics\n\nOn `--metrics-address`, path `/metrics`, beside those of the Go runtime and the process, and of controller-runtime\nin pillion-controller.\n")
+	for _, p := range []struct{ program, file string }{{"pillion-webhook", "webhook/metrics.go"}, {"pillion-controller", "controller/metrics.go"}} {
+		b.WriteString("\n## " + p.program + "\n\n")
+		table, err := metricTable(p.file)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(table)
+	}
+	return b.String(), nil
+}
+
+// metricTable lists the metrics that a file declares, by the literals of their names, helps and labels.
+func metricTable(file string) (string, error) {
 	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
-	b.WriteString(note + "# Metrics of pillion-webhook\n\nOn `--metrics-address`, path `/metrics`, beside those of the Go runtime and the process.\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n")
+	b.WriteString("| metric | kind | labels | meaning |\n|---|---|---|---|\n")
 	ast.Inspect(f, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
 		if !ok {
 			return true
 		}
 		kind := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(callee(call), "New"), "Vec"))
+		if kind == "desc" {
+			kind = "gauge"
+		}
 		texts := literals(call)
 		if len(texts) < 2 || !strings.HasPrefix(texts[0], "pillion_") {
 			return true
