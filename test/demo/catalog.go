@@ -46,7 +46,7 @@ func (s *stage) showCatalog(ctx context.Context, dir string) error {
 	if err := s.createNamespace("shop", nil); err != nil {
 		return err
 	}
-	bad := filepath.Join(dir, "refused", "entry.yaml")
+	bad := filepath.Join(dir, "catalog", "refused", "cache.yaml")
 	if err := s.awaitRefusal(ctx, bad); err != nil {
 		return err
 	}

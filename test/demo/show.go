@@ -48,7 +48,6 @@ func (s *stage) showAll(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	bad = slices.DeleteFunc(bad, func(f string) bool { return filepath.Base(f) == "entry.yaml" }) // showCatalog has that one
 	if len(files) == 0 {
 		return fmt.Errorf("no examples in %s", dir)
 	}
