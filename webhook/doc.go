@@ -4,6 +4,12 @@
 //
 // Nothing on the way of an admission request does I/O: catalog and Namespaces are read from memory that other goroutines
 // keep up to date, so an API server or a disk that goes away changes no answer.
+//
+//	a request              handler.go limits.go guard.go review.go decision.go answer.go log.go
+//	the server             server.go drain.go selfcheck.go
+//	the catalog            catalog.go watch.go (embedded, directory), cluster*.go (API server)
+//	the API server         reflect.go namespaces.go
+//	what operators see     ops.go readiness.go metrics.go
 package webhook
 
 import "github.com/pillion-dev/pillion/sidecars"

@@ -164,3 +164,13 @@ func (b *logBuffer) await(t testing.TB, text string) {
 		}
 	}
 }
+
+// await waits until something holds, and gives up after a time that only a failure takes.
+func await(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for giveUp := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(giveUp) {
+			t.Fatal("waited in vain for " + what)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func NewMetrics() *Metrics {
 		draining: gauge("pillion_draining", "1 from the order to stop on, else 0."),
 		notAfter: gauge("pillion_certificate_not_after_seconds", "Unix time at which the serving chain expires."),
 		catalogReloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pillion_catalog_reloads_total", Help: "Times the catalog directory was read, by result: success or failure.",
+			Name: "pillion_catalog_reloads_total", Help: "Times the catalog was read, by result: success or failure. From the API server a catalog is always made; see pillion_catalog_entry_errors.",
 		}, []string{"result"}),
 		catalogLast: gauge("pillion_catalog_last_reload_success", "1 where the newest catalog is in force, 0 where an older one is because of a mistake in the newest."),
 		catalogInfo: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -125,17 +125,25 @@ func (m *Metrics) catalogLoaded(c *sidecars.Catalog, err error) {
 	m.inForce(c)
 }
 
-// clusterCatalog tells of a catalog of the API server; failures is how many entries have a mistake in their newest spec.
+// clusterCatalog tells of a catalog of the API server; failures is how many entries have a mistake in their newest spec. Those
+// count for themselves: each is left out alone, and the rest is the newest there is.
 func (m *Metrics) clusterCatalog(c *sidecars.Catalog, failures int) {
 	m.catalogErrors.Set(float64(failures))
-	m.inForce(c)
+	m.catalogLoaded(c, nil)
 }
 
 func (m *Metrics) inForce(c *sidecars.Catalog) {
+	counts := map[sidecars.Layer]int{}
+	for _, e := range c.All() {
+		counts[e.Layer]++
+	}
+	for _, layer := range []sidecars.Layer{sidecars.LayerEmbedded, sidecars.LayerDirectory, sidecars.LayerCluster, sidecars.LayerNamespace} {
+		if counts[layer] == 0 {
+			m.catalogEntries.DeleteLabelValues(string(layer))
+			continue
+		}
+		m.catalogEntries.WithLabelValues(string(layer)).Set(float64(counts[layer]))
+	}
 	m.catalogInfo.Reset()
 	m.catalogInfo.WithLabelValues(c.Revision()).Set(1)
-	m.catalogEntries.Reset()
-	for _, e := range c.All() {
-		m.catalogEntries.WithLabelValues(string(e.Layer)).Inc()
-	}
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,8 +28,10 @@ type apiServer struct {
 	objects []metav1.PartialObjectMetadata
 	changes chan metav1.PartialObjectMetadata
 	reads   int
-	gone    chan struct{}
-	stop    func()
+	// starting is how many requests get the answer of an API server that is about to start.
+	starting int
+	gone     chan struct{}
+	stop     func()
 }
 
 func newAPIServer(t *testing.T, objects ...metav1.PartialObjectMetadata) *apiServer {
@@ -46,7 +51,14 @@ func newAPIServer(t *testing.T, objects ...metav1.PartialObjectMetadata) *apiSer
 func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	q := r.URL.Query()
+	s.mu.Lock()
+	starting := s.starting > 0
+	s.starting--
+	s.mu.Unlock()
 	switch {
+	case starting:
+		w.Header().Set("Retry-After", "300")
+		http.Error(w, "not yet", http.StatusServiceUnavailable)
 	case r.URL.Path != "/api/v1/namespaces":
 		http.NotFound(w, r)
 	case q.Get("sendInitialEvents") == "true": // an older API server: the informer lists instead
@@ -89,7 +101,7 @@ func namespace(name, version string, labels, annotations map[string]string) meta
 func TestNamespacesAreKnownWithTheAPIServerAndStayKnownWithoutIt(t *testing.T) {
 	labels := map[string]string{"pillion.dev/injection": "enabled", "team": "a"}
 	server := newAPIServer(t, namespace("shop", "1", labels, map[string]string{"pillion.dev/inject": "alpha", "other.example/note": "long"}))
-	n, err := WatchNamespaces(&rest.Config{Host: server.URL})
+	n, err := WatchNamespaces(&rest.Config{Host: server.URL}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,10 +110,6 @@ func TestNamespacesAreKnownWithTheAPIServerAndStayKnownWithoutIt(t *testing.T) {
 	}
 	if _, err := n.Check().Run(); err == nil {
 		t.Error("ready before the first reading")
-	}
-	changed := make(chan bool, 10)
-	if _, err := n.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{UpdateFunc: func(_, _ any) { changed <- true }}); err != nil {
-		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan bool)
@@ -123,7 +131,10 @@ func TestNamespacesAreKnownWithTheAPIServerAndStayKnownWithoutIt(t *testing.T) {
 	want := sidecars.Namespace{Name: "shop", Labels: labels, Annotations: map[string]string{"pillion.dev/inject": "alpha"}}
 	expect("at first", want)
 	server.changes <- namespace("shop", "2", labels, map[string]string{"pillion.dev/inject": "beta"})
-	<-changed
+	await(t, "the change", func() bool {
+		ns, _ := n.Lookup("shop")
+		return ns.Annotations["pillion.dev/inject"] == "beta"
+	})
 	want.Annotations = map[string]string{"pillion.dev/inject": "beta"}
 	expect("changed", want)
 	if got, known := n.Lookup("other"); known || cmp.Diff(sidecars.Namespace{Name: "other"}, got) != "" {
@@ -132,8 +143,9 @@ func TestNamespacesAreKnownWithTheAPIServerAndStayKnownWithoutIt(t *testing.T) {
 
 	server.stop()
 	expect("without the API server", want)
-	if _, err := n.Check().Run(); err != nil || !n.Synced() {
-		t.Errorf("not ready without the API server: %v", err)
+	await(t, "the trouble", func() bool { return n.why() != "" })
+	if note, err := n.Check().Run(); err != nil || !n.Synced() || !strings.Contains(note, "1 known\n") {
+		t.Errorf("not ready without the API server: %q, %v", note, err)
 	}
 	cancel()
 	<-ended
@@ -155,15 +167,79 @@ func TestNamespacesKeepNothingThatNoRuleReads(t *testing.T) {
 	if diff := cmp.Diff(before, &in); diff != "" {
 		t.Errorf("the object itself was changed:\n%s", diff)
 	}
-	tombstone := cache.DeletedFinalStateUnknown{Key: "shop"}
-	if got, err := slim(tombstone); err != nil || got != any(tombstone) {
-		t.Errorf("got %v, %v", got, err)
+	if again, err := slim(got); err != nil || cmp.Diff(got, again) != "" {
+		t.Errorf("done again: %v, %v", again, err)
+	}
+	if got, err := slim("shop"); err == nil {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestAnAPIServerThatStartsIsAskedAgainSoon: client-go alone would obey the server and leave it alone for minutes.
+func TestAnAPIServerThatStartsIsAskedAgainSoon(t *testing.T) {
+	server := newAPIServer(t, namespace("shop", "1", nil, nil))
+	server.starting = 2
+	log, lines := newLog(slog.LevelInfo)
+	n, err := WatchNamespaces(&rest.Config{Host: server.URL}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan bool)
+	go func() { n.Run(ctx); close(ended) }()
+	await(t, "the Namespaces", n.Synced)
+	cancel()
+	<-ended
+	want := `{"level":"WARN","msg":"the API server cannot be asked; it is tried until it can be","resource":"namespaces","error":"the server is currently unable to handle the request"}` + "\n" +
+		`{"level":"INFO","msg":"the API server answers again","resource":"namespaces"}` + "\n"
+	if diff := cmp.Diff(want, lines.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestNamespacesAreForgottenThatAreGone has a Reflector's calls come in every order.
+func TestNamespacesAreForgottenThatAreGone(t *testing.T) {
+	n, err := WatchNamespaces(&rest.Config{Host: "http://nowhere.invalid"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := namespaceStore{n}
+	object := func(name string) any {
+		o := namespace(name, "1", nil, nil)
+		return &o
+	}
+	known := func(want ...string) {
+		t.Helper()
+		for _, name := range []string{"shop", "blog", "bank"} {
+			if _, got := n.Lookup(name); got != slices.Contains(want, name) {
+				t.Errorf("%s: known %v", name, got)
+			}
+		}
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(store.Add(object("shop")))
+	if n.Synced() {
+		t.Error("synced before a list")
+	}
+	must(store.Replace([]any{object("shop"), object("blog")}, "2"))
+	known("shop", "blog")
+	must(store.Delete(object("shop")))
+	known("blog")
+	must(store.Replace([]any{object("bank")}, "3"))
+	known("bank")
+	if err := store.Update(7); err == nil {
+		t.Error("a number is a Namespace")
 	}
 }
 
 func TestDefaultsOfANamespaceReachTheCore(t *testing.T) {
 	server := newAPIServer(t, namespace("shop", "1", map[string]string{"pillion.dev/injection": "enabled"}, map[string]string{"pillion.dev/inject": "alpha"}))
-	n, err := WatchNamespaces(&rest.Config{Host: server.URL, Timeout: time.Minute})
+	n, err := WatchNamespaces(&rest.Config{Host: server.URL, Timeout: time.Minute}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/pillion-dev/pillion/certs"
+	"github.com/pillion-dev/pillion/sidecars"
 )
 
 // Check is one condition of readiness. Run gives a note for people and, where the condition does not hold, why not.
@@ -93,31 +95,79 @@ func (s *Server) Check() Check {
 // firstErrors bounds the mistakes of a catalog that readiness shows.
 const firstErrors = 5
 
+// first gives the first of some lines, and how many more there are.
+func first(lines []string) []string {
+	more := len(lines) - firstErrors
+	if more <= 0 {
+		return lines
+	}
+	return append(lines[:firstErrors:firstErrors], fmt.Sprintf("and %d more", more))
+}
+
+// inForce tells of the catalog in force.
+func inForce(c *sidecars.Catalog) string {
+	return fmt.Sprintf("revision %s, %d entries", c.Revision(), len(c.All()))
+}
+
 // Check is readiness of the catalog: there is always one in force. The note tells its revision and why a newer one is not.
 func (s *CatalogSource) Check() Check {
 	return Check{"catalog", func() (string, error) {
-		c := s.Current()
-		note := fmt.Sprintf("revision %s, %d entries", c.Revision(), len(c.All()))
-		err := s.Failure()
+		note, err := inForce(s.Current()), s.Failure()
 		if err == nil {
 			return note, nil
 		}
-		lines := strings.Split(err.Error(), "\n")
-		more := len(lines) - firstErrors
-		lines = lines[:min(len(lines), firstErrors)]
-		if more > 0 {
-			lines = append(lines, fmt.Sprintf("and %d more", more))
-		}
-		return note + "; the last reload failed:\n" + strings.Join(lines, "\n"), nil
+		return note + "; the last reload failed:\n" + strings.Join(first(strings.Split(err.Error(), "\n")), "\n"), nil
 	}}
+}
+
+// Check is readiness of the catalog: the API server has said of each kind what there is, or that it knows no such kind, which
+// must not keep Pods from the embedded sidecars. It holds on where the API server goes away later. The note tells which
+// entries are not in force as they were last written, and why.
+func (c *ClusterCatalog) Check() Check {
+	return Check{"catalog", func() (string, error) {
+		var lines []string
+		for _, k := range c.kinds {
+			if why := k.why(); why != "" {
+				lines = append(lines, k.resource+": "+why)
+			}
+		}
+		if !c.assembled.Load() {
+			return strings.Join(lines, "\n"), errors.New("not read from the API server yet")
+		}
+		lines = append([]string{inForce(c.Current())}, lines...)
+		return strings.Join(append(lines, first(c.failures())...), "\n"), nil
+	}}
+}
+
+// failures lists the entries whose newest spec is not in force, and why, sorted.
+func (c *ClusterCatalog) failures() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []string
+	for key, o := range c.objects {
+		switch {
+		case o.failure == "":
+		case o.entry != nil:
+			out = append(out, key.String()+", revision "+o.revision()+" stays in force: "+o.failure)
+		default:
+			out = append(out, key.String()+" is left out: "+o.failure)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Check is readiness of the Namespaces: each has been seen once. It holds on where the API server goes away later.
 func (n *Namespaces) Check() Check {
 	return Check{"namespaces", func() (string, error) {
+		why := n.why()
 		if !n.Synced() {
-			return "", errors.New("not read from the API server yet")
+			return why, errors.New("not read from the API server yet")
 		}
-		return fmt.Sprintf("%d known", len(n.informer.GetStore().ListKeys())), nil
+		note := fmt.Sprintf("%d known", n.count())
+		if why != "" {
+			note += "\n" + why
+		}
+		return note, nil
 	}}
 }

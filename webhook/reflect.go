@@ -2,123 +2,122 @@ package webhook
 
 import (
 	"context"
-	"fmt"
-	"slices"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
-
-	"github.com/pillion-dev/pillion/api/v1alpha1"
-	"github.com/pillion-dev/pillion/sidecars"
+	"k8s.io/klog/v2"
 )
 
-// retry is how long a watch that ended waits before it is tried again. client-go's default grows to 30 seconds and more;
-// a catalog should be up to date seconds after the API server is back.
+// retry is how long a watch that ended waits before it is tried again: a second and a half at most. client-go's default
+// grows to a minute; what is known here should be up to date seconds after the API server is back.
 var retry = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 5, Cap: time.Second}
 
-// entryKind is one of the two kinds of entries, and the store that a Reflector writes into.
-type entryKind struct {
-	catalog  *ClusterCatalog
-	resource string
-	// known: the API server has said once what there is, or (missing) that it has no such kind.
-	known, missing atomic.Bool
+// dialTimeout is how long a connection may take to come about. An API server that comes back may be asked again the sooner.
+const dialTimeout = 3 * time.Second
+
+// prompt is the configuration with dialTimeout, where it says nothing of connections, and with no other retries than those
+// of the Reflector.
+func prompt(config *rest.Config) *rest.Config {
+	c := rest.CopyConfig(config)
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	}
+	c.Wrap(func(t http.RoundTripper) http.RoundTripper { return impatient{t} })
+	return c
 }
 
-func (k *entryKind) reflector(client dynamic.Interface) *cache.Reflector {
-	resource := client.Resource(schema.GroupVersionResource{Group: v1alpha1.Group, Version: v1alpha1.Version, Resource: k.resource})
-	source := &cache.ListWatch{
+// impatient does not tell client-go, which would obey, that an API server that is about to start wants to be left alone for
+// five seconds. One that has too much to do answers 429, and is given the time it asks for.
+type impatient struct{ http.RoundTripper }
+
+func (t impatient) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := t.RoundTripper.RoundTrip(r)
+	if err == nil && res.StatusCode == http.StatusServiceUnavailable {
+		res.Header.Del("Retry-After")
+	}
+	return res, err
+}
+
+// WrappedRoundTripper lets client-go find the transport.
+func (t impatient) WrappedRoundTripper() http.RoundTripper { return t.RoundTripper }
+
+// source lists and watches the objects of one kind.
+type source struct {
+	list  func(context.Context, metav1.ListOptions) (runtime.Object, error)
+	watch func(context.Context, metav1.ListOptions) (watch.Interface, error)
+	// heard is told how each request ended.
+	heard func(error)
+}
+
+// follow keeps a store up to date until the context ends. Objects that the store's transformer was given may be given to it
+// again. An API server that is away is tried again for as long; what the store holds stays.
+func follow(ctx context.Context, name string, s source, store cache.TransformingStore) {
+	backoff := retry
+	r := cache.NewReflectorWithOptions(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			list, err := resource.List(ctx, o)
-			return list, k.heard(err)
+			list, err := s.list(ctx, o)
+			s.heard(err)
+			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			w, err := resource.Watch(ctx, o)
-			return w, k.heard(err)
+			w, err := s.watch(ctx, o)
+			s.heard(err)
+			return w, err
 		},
-	}
-	backoff := retry
-	return cache.NewReflectorWithOptions(source, &unstructured.Unstructured{}, k, cache.ReflectorOptions{Name: k.resource, TypeDescription: k.resource, Backoff: &backoff})
+	}, nil, store, cache.ReflectorOptions{Name: name, TypeDescription: name, Backoff: &backoff})
+	// The Reflector would log every attempt; contact tells of the first.
+	r.RunWithContext(klog.NewContext(ctx, logr.Discard()))
 }
 
-// heard notes that the API server has no such kind.
-func (k *entryKind) heard(err error) error {
-	if !apierrors.IsNotFound(err) {
-		return err
-	}
-	if !k.missing.Swap(true) {
-		k.catalog.log.Error("the API server knows no such resource: are the CRDs installed?", "resource", k.resource)
-	}
-	if !k.known.Swap(true) {
-		k.catalog.tell()
-	}
-	return err
+// contact knows whether the API server could be asked about one kind of objects, and logs when that changes.
+type contact struct {
+	resource string
+	log      *slog.Logger
+	// trouble is why not; nil where it could.
+	trouble atomic.Pointer[error]
 }
 
-// Add keeps an object.
-func (k *entryKind) Add(object any) error { return k.Update(object) }
-
-// Update keeps an object as it is now.
-func (k *entryKind) Update(object any) error {
-	u, err := asUnstructured(object)
-	if err != nil {
-		return err
-	}
-	return k.catalog.keep(k, u)
-}
-
-// Delete forgets an object.
-func (k *entryKind) Delete(object any) error {
-	u, err := asUnstructured(object)
-	if err != nil {
-		return err
-	}
-	gone := sidecars.Key{Namespace: u.GetNamespace(), Name: u.GetName()}
-	k.catalog.drop(k, func(key sidecars.Key) bool { return key == gone })
-	return nil
-}
-
-// Replace keeps the objects of a list and forgets all others.
-func (k *entryKind) Replace(list []any, _ string) error {
-	there := make(map[sidecars.Key]bool, len(list))
-	for _, object := range list {
-		u, err := asUnstructured(object)
-		if err != nil {
-			return err
+func (c *contact) heard(err error) {
+	switch {
+	case errors.Is(err, context.Canceled), apierrors.IsInvalid(err):
+		// Invalid: an older API server, which is then asked in the older way.
+	case err == nil:
+		if c.trouble.Swap(nil) != nil {
+			c.log.Info("the API server answers again", "resource", c.resource)
 		}
-		there[sidecars.Key{Namespace: u.GetNamespace(), Name: u.GetName()}] = true
-		if err := k.catalog.keep(k, u); err != nil {
-			return err
+	default:
+		if was := c.trouble.Swap(&err); was == nil || apierrors.IsNotFound(*was) != apierrors.IsNotFound(err) {
+			c.log.Warn("the API server cannot be asked; it is tried until it can be", "resource", c.resource, "error", c.why())
 		}
 	}
-	k.catalog.drop(k, func(key sidecars.Key) bool { return !there[key] })
-	k.missing.Store(false)
-	if !k.known.Swap(true) || !k.catalog.assembled.Load() {
-		k.catalog.tell()
-	}
-	return nil
 }
 
-// Resync has nothing to do: nothing is derived from the objects but what is made when they change.
-func (k *entryKind) Resync() error { return nil }
-
-func asUnstructured(object any) (*unstructured.Unstructured, error) {
-	u, ok := object.(*unstructured.Unstructured)
-	if !ok {
-		return nil, fmt.Errorf("watch: %T is no object", object)
-	}
-	return u, nil
+// missing reports whether the API server says that it has no such kind.
+func (c *contact) missing() bool {
+	err := c.trouble.Load()
+	return err != nil && apierrors.IsNotFound(*err)
 }
 
-func sorted(list []string) []string {
-	slices.Sort(list)
-	return list
+// why says what the trouble is; empty where there is none.
+func (c *contact) why() string {
+	switch err := c.trouble.Load(); {
+	case err == nil:
+		return ""
+	case c.missing():
+		return "the API server knows no " + c.resource + "; are the CRDs installed?"
+	default:
+		return cut((*err).Error(), maxMessage)
+	}
 }

@@ -34,6 +34,10 @@ func main() {
 		fmt.Println("pillion-webhook", versionText())
 		return
 	}
+	if err := pingOften(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	log := newLog(config)
 	// The first signal starts the drain; another one ends the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -42,6 +46,20 @@ func main() {
 		log.Error("exit", "error", err)
 		os.Exit(1)
 	}
+}
+
+// pingOften has client-go find within seconds, and not within 45, that nobody is at the other end of a watch any more: without
+// an error of the network, silence looks like a catalog that does not change. What the environment says wins.
+func pingOften() error {
+	for _, name := range []string{"HTTP2_READ_IDLE_TIMEOUT_SECONDS", "HTTP2_PING_TIMEOUT_SECONDS"} {
+		if _, said := os.LookupEnv(name); said {
+			continue
+		}
+		if err := os.Setenv(name, "2"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newLog makes the log, and has the libraries write to it.

@@ -114,7 +114,7 @@ func openNamespaces(c *Config, log *slog.Logger) (*webhook.Namespaces, error) {
 	if err != nil {
 		return nil, fmt.Errorf("API server: %w", err)
 	}
-	return webhook.WatchNamespaces(config)
+	return webhook.WatchNamespaces(config, log)
 }
 
 func apiServer(c *Config) (*rest.Config, error) {
