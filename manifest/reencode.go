@@ -79,6 +79,9 @@ func (e *nodeEditor) apply(c change) error {
 		e.doc.Content = []*yamlv3.Node{c.value.yaml()}
 		return nil
 	}
+	if len(e.doc.Content) == 0 {
+		return errEmpty
+	}
 	n := e.doc.Content[0]
 	last := len(c.path) - 1
 	for _, token := range c.path[:last] {

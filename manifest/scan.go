@@ -16,7 +16,13 @@ func isBlankAt(text []byte, i int) bool {
 
 func isBlankOrComment(line []byte) bool {
 	i := indentOf(line)
-	return i == len(line) || line[i] == '#'
+	return i == len(line) || line[i] == '#' && !breaksWithin(line[i:])
+}
+
+// breaksWithin reports whether YAML sees more than one line in a line: it ends a comment also at a carriage return alone and
+// at three characters of Unicode.
+func breaksWithin(line []byte) bool {
+	return bytes.ContainsAny(bytes.TrimRight(line, "\r\n"), "\r\u0085\u2028\u2029")
 }
 
 // indentOf returns the offset of the first byte of line that is not white
