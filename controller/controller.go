@@ -49,7 +49,11 @@ type Options struct {
 	LeaderElectionNamespace string
 	// DryRunNamespace is where Pods with entries of the cluster are tried; empty means that none is tried at all.
 	DryRunNamespace string
-	// Server is where PathValidate is served. The Controller starts it.
+	// OwnNamespace is Pillion's, in which nothing is injected.
+	OwnNamespace string
+	// AuditInterval is the time between two rounds of the Auditor; 0 means that there is none.
+	AuditInterval time.Duration
+	// Server is where PathValidate and PathWorkloads are served. The Controller starts it.
 	Server *webhook.Server
 	Log    *slog.Logger
 }
@@ -58,6 +62,8 @@ type Options struct {
 type Controller struct {
 	manager manager.Manager
 	entries *Entries
+	// auditor is nil where there is none.
+	auditor *Auditor
 }
 
 // New makes a Controller.
@@ -106,14 +112,21 @@ func (c *Controller) assemble(config *rest.Config, o *Options) error {
 	if o.DryRunNamespace != "" {
 		p.dryRun = &DryRun{client: core, namespace: o.DryRunNamespace}
 	}
-	r := &reconciler{prover: p, entries: c.entries, client: client, events: c.manager.GetEventRecorder(fieldManager),
+	recorder := c.manager.GetEventRecorder(fieldManager)
+	r := &reconciler{prover: p, entries: c.entries, client: client, events: recorder,
 		log: o.Log, verdicts: map[sidecars.Key]*remembered{}}
 	namespaces := NewNamespaces(meta, func(ns string) { r.pods.tellOf(ns) }, o.Log)
 	r.pods = NewPods(core, namespaces, r.podsChanged, o.Log)
 
 	o.Server.Register(PathValidate, newValidator(p).handler())
+	o.Server.Register(PathWorkloads, (&adviser{entries: c.entries, namespaces: namespaces, own: o.OwnNamespace}).handler())
 	c.manager.GetWebhookServer() // has the manager start it
-	for _, part := range []manager.Runnable{c.entries, leading{namespaces}, leading{r.pods}} {
+	parts := []manager.Runnable{c.entries, namespaces, leading{r.pods}}
+	if o.AuditInterval > 0 {
+		c.auditor = NewAuditor(meta, core, c.entries, namespaces, recorder, o.OwnNamespace, o.AuditInterval, o.Log)
+		parts = append(parts, leading{c.auditor})
+	}
+	for _, part := range parts {
 		if err := c.manager.Add(part); err != nil {
 			return err
 		}
@@ -143,7 +156,7 @@ func (c *Controller) Start(ctx context.Context) error { return c.manager.Start(c
 // Metrics serves controller-runtime's metrics, those of the entries, and of the certificate in a directory.
 func (c *Controller) Metrics(certDir string) http.Handler {
 	own := prometheus.NewRegistry()
-	own.MustRegister(&collector{entries: c.entries, certDir: certDir})
+	own.MustRegister(&collector{entries: c.entries, auditor: c.auditor, certDir: certDir})
 	return promhttp.HandlerFor(prometheus.Gatherers{ctrlmetrics.Registry, own}, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 14 * time.Second})
 }
 

@@ -18,7 +18,8 @@ import (
 	"github.com/pillion-dev/pillion/sidecars"
 )
 
-// Namespaces knows Pillion's annotations of every Namespace, which are defaults of parameters, by a watch on their metadata.
+// Namespaces knows labels and Pillion's annotations of every Namespace, by a watch on their metadata: the former decide which
+// entries its Pods may have, the latter are defaults for them.
 type Namespaces struct {
 	client metadata.Interface
 	*follower
@@ -26,7 +27,7 @@ type Namespaces struct {
 
 	mu    sync.Mutex
 	names map[string]*sidecars.Namespace
-	// changed is told of Namespaces whose annotations are others now.
+	// changed is told of Namespaces of which something is another now.
 	changed func(namespace string)
 }
 
@@ -50,7 +51,10 @@ func (n *Namespaces) Start(ctx context.Context) error {
 	return nil
 }
 
-// slimNamespace drops all but name and Pillion's annotations.
+// NeedLeaderElection is false: every replica answers for workloads.
+func (n *Namespaces) NeedLeaderElection() bool { return false }
+
+// slimNamespace drops all but name, labels and Pillion's annotations.
 func slimNamespace(object any) (any, error) {
 	was, ok := object.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -58,7 +62,7 @@ func slimNamespace(object any) (any, error) {
 	}
 	annotations := maps.Clone(was.Annotations)
 	maps.DeleteFunc(annotations, func(key, _ string) bool { return !strings.HasPrefix(key, v1alpha1.Prefix) })
-	meta := metav1.ObjectMeta{Name: was.Name, UID: was.UID, ResourceVersion: was.ResourceVersion, Annotations: annotations}
+	meta := metav1.ObjectMeta{Name: was.Name, UID: was.UID, ResourceVersion: was.ResourceVersion, Labels: was.Labels, Annotations: annotations}
 	return &metav1.PartialObjectMetadata{TypeMeta: was.TypeMeta, ObjectMeta: meta}, nil
 }
 
@@ -69,9 +73,9 @@ func (n *Namespaces) put(key sidecars.Key, object any) {
 	}
 	n.mu.Lock()
 	was := n.names[key.Name]
-	same := was != nil && maps.Equal(was.Annotations, now.Annotations)
+	same := was != nil && maps.Equal(was.Annotations, now.Annotations) && maps.Equal(was.Labels, now.Labels)
 	if !same {
-		n.names[key.Name] = &sidecars.Namespace{Name: key.Name, Annotations: now.Annotations}
+		n.names[key.Name] = &sidecars.Namespace{Name: key.Name, Labels: now.Labels, Annotations: now.Annotations}
 	}
 	n.mu.Unlock()
 	if !same {
@@ -90,4 +94,12 @@ func (n *Namespaces) get(name string) *sidecars.Namespace {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.names[name]
+}
+
+// facts gives what is known of a Namespace: its name at least.
+func (n *Namespaces) facts(name string) *sidecars.Namespace {
+	if ns := n.get(name); ns != nil {
+		return ns
+	}
+	return &sidecars.Namespace{Name: name}
 }

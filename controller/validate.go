@@ -49,9 +49,11 @@ type validator struct {
 
 func newValidator(p *prover) *validator { return &validator{p, make(chan struct{}, maxWorking)} }
 
-// handler serves the validator: it bounds time and number of reviews.
-func (v *validator) handler() http.Handler {
-	hook := &admission.Webhook{Handler: v}
+// handler serves the validator.
+func (v *validator) handler() http.Handler { return bounded(&admission.Webhook{Handler: v}) }
+
+// bounded bounds the time for a review, and the number of those in hand.
+func bounded(hook http.Handler) http.Handler {
 	inHand := make(chan struct{}, maxInHand)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), budget(r.URL.Query().Get("timeout")))

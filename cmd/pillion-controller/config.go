@@ -22,6 +22,8 @@ type Config struct {
 	LeaderElect             bool
 	LeaderElectionNamespace string
 	DryRunNamespace         string
+	OwnNamespace            string
+	AuditInterval           time.Duration
 	DrainQuiet              time.Duration
 	DrainMax                time.Duration
 	LogLevel                string
@@ -44,6 +46,8 @@ func parseFlags(args []string, ownNamespace string, out io.Writer) (*Config, err
 	f.BoolVar(&c.LeaderElect, "leader-elect", true, "only the replica that holds the Lease writes status; all validate")
 	f.StringVar(&c.LeaderElectionNamespace, "leader-election-namespace", ownNamespace, "Namespace of the Lease (default: environment variable POD_NAMESPACE)")
 	f.StringVar(&c.DryRunNamespace, "dry-run-namespace", ownNamespace, "Namespace in which Pods with ClusterSidecars are tried by dry run, those with Sidecars in their own; empty tries none (default: environment variable POD_NAMESPACE)")
+	c.OwnNamespace = ownNamespace
+	f.DurationVar(&c.AuditInterval, "audit-interval", 30*time.Second, "how often Pods are sought that ask for sidecars and run without any; 0 never seeks")
 	f.DurationVar(&c.DrainQuiet, "drain-quiet", time.Second, "once told to stop, stop after this time without a request")
 	f.DurationVar(&c.DrainMax, "drain-max", 10*time.Second, "once told to stop, stop after this time at the latest; the Pod's grace period needs ten seconds more")
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
@@ -80,13 +84,21 @@ func (c *Config) check() error {
 	if c.LeaderElect && c.LeaderElectionNamespace == "" {
 		errs = append(errs, errors.New("--leader-elect needs --leader-election-namespace"))
 	}
-	if c.DrainQuiet <= 0 || c.DrainMax < c.DrainQuiet {
-		errs = append(errs, fmt.Errorf("--drain-quiet %s, --drain-max %s: want 0 < quiet <= max", c.DrainQuiet, c.DrainMax))
-	}
+	errs = append(errs, c.checkTimes()...)
 	if _, err := c.level(); err != nil {
 		errs = append(errs, fmt.Errorf("--log-level: want debug, info, warn or error, got %q", c.LogLevel))
 	}
 	return errors.Join(errs...)
+}
+
+func (c *Config) checkTimes() (errs []error) {
+	if c.AuditInterval < 0 || c.AuditInterval > 0 && c.AuditInterval < time.Second {
+		errs = append(errs, fmt.Errorf("--audit-interval %s: want 0, or at least 1s", c.AuditInterval))
+	}
+	if c.DrainQuiet <= 0 || c.DrainMax < c.DrainQuiet {
+		errs = append(errs, fmt.Errorf("--drain-quiet %s, --drain-max %s: want 0 < quiet <= max", c.DrainQuiet, c.DrainMax))
+	}
+	return errs
 }
 
 func (c *Config) level() (level slog.Level, err error) {

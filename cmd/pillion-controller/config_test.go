@@ -13,6 +13,7 @@ func defaults(tweak func(*Config)) *Config {
 	c := &Config{
 		ListenAddress: ":10250", MetricsAddress: ":8080", SelfSigned: true, DNSNames: []string{"localhost", "127.0.0.1", "pillion-controller.pillion-system.svc"},
 		LeaderElect: true, LeaderElectionNamespace: "pillion-system", DryRunNamespace: "pillion-system",
+		OwnNamespace: "pillion-system", AuditInterval: 30 * time.Second,
 		DrainQuiet: time.Second, DrainMax: 10 * time.Second, LogLevel: "info",
 	}
 	if tweak != nil {
@@ -32,11 +33,12 @@ func TestFlagsBecomeAConfig(t *testing.T) {
 		{"no dry run, no election", []string{"--dry-run-namespace=", "--leader-elect=false", "--leader-election-namespace="},
 			defaults(func(c *Config) { c.DryRunNamespace, c.LeaderElectionNamespace, c.LeaderElect = "", "", false })},
 		{"everything else", []string{"--listen-address=127.0.0.1:0", "--metrics-address=:0", "--dns-names=a.example", "--kubeconfig=/k",
-			"--leader-election-namespace=n", "--dry-run-namespace=d", "--drain-quiet=2s", "--drain-max=2s", "--log-level=debug"},
+			"--leader-election-namespace=n", "--dry-run-namespace=d", "--drain-quiet=2s", "--drain-max=2s", "--log-level=debug", "--audit-interval=0"},
 			defaults(func(c *Config) {
 				c.ListenAddress, c.MetricsAddress, c.DNSNames, c.Kubeconfig = "127.0.0.1:0", ":0", []string{"a.example"}, "/k"
 				c.LeaderElectionNamespace, c.DryRunNamespace = "n", "d"
 				c.DrainQuiet, c.DrainMax, c.LogLevel = 2*time.Second, 2*time.Second, "debug"
+				c.AuditInterval = 0
 			})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,6 +64,7 @@ func TestMistakesInFlagsAreAllNamed(t *testing.T) {
 		{"--dns-names=", []string{"--dns-names: want at least one name"}},
 		{"", []string{"--leader-elect needs --leader-election-namespace"}},
 		{"--drain-quiet=30s --log-level=loud", []string{"want 0 < quiet <= max", `--log-level: want debug, info, warn or error, got "loud"`}},
+		{"--audit-interval=5ms", []string{"--audit-interval 5ms: want 0, or at least 1s"}},
 		{"serve", []string{`unexpected argument "serve"`}},
 		{"--catalogue=/c", []string{"unknown flag: --catalogue"}},
 	} {

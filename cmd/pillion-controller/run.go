@@ -40,7 +40,7 @@ func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error 
 	}
 	ctrl, err := controller.New(controller.Options{
 		Config: config, LeaderElect: c.LeaderElect, LeaderElectionNamespace: c.LeaderElectionNamespace,
-		DryRunNamespace: c.DryRunNamespace, Server: server, Log: log,
+		DryRunNamespace: c.DryRunNamespace, OwnNamespace: c.OwnNamespace, AuditInterval: c.AuditInterval, Server: server, Log: log,
 	})
 	if err != nil {
 		return err

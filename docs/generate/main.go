@@ -210,9 +210,10 @@ func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 
 func warningReference() string {
 	var b strings.Builder
-	b.WriteString(note + "# Warning codes\n\nA code keeps its meaning for life. These reach whoever creates the Pod:\n\n")
+	b.WriteString(note + "# Warning codes\n\nA code keeps its meaning for life. These reach whoever creates the Pod, or writes a workload for it:\n\n")
 	codes := sidecars.Codes()
 	maps.Copy(codes, webhook.Codes())
+	maps.Copy(codes, controller.WorkloadCodes())
 	codeTable(&b, codes)
 	b.WriteString("\nThese reach whoever writes a catalog entry, from `kubectl apply` and `pillion lint`:\n\n")
 	lint := sidecars.LintCodes()
