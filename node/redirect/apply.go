@@ -1,0 +1,90 @@
+package redirect
+
+import (
+	"fmt"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
+)
+
+// TableName is the name of the table in every Pod's network namespace.
+const TableName = "pillion"
+
+// Loader puts tables into network namespaces.
+type Loader struct {
+	// CgroupNamespace is the path of the host's cgroup namespace, such as /proc/1/ns/cgroup; empty: the process is in it.
+	CgroupNamespace string
+}
+
+// Ensure has a network namespace hold exactly this table. It reports whether it had to change anything. The table is replaced
+// whole, in one transaction: until it succeeds, and where it fails, the old one holds.
+func (l *Loader) Ensure(n *Namespace, t *Table) (changed bool, err error) {
+	err = onHostThread(l.CgroupNamespace, func() error {
+		conn, err := nftables.New(nftables.WithNetNSFd(n.fd()))
+		if err != nil {
+			return fmt.Errorf("nftables: %w", err)
+		}
+		is, err := read(conn)
+		if err != nil {
+			return err
+		}
+		if is != nil && is.Hash == t.Hash && len(is.Rules) == len(t.rules) {
+			return nil
+		}
+		changed = true
+		t.write(conn)
+		if err := conn.Flush(); err != nil {
+			return fmt.Errorf("nftables: replace table %s: %w", TableName, err)
+		}
+		return nil
+	})
+	return changed && err == nil, err
+}
+
+// Remove takes the table out of a network namespace, if it is there.
+func (l *Loader) Remove(n *Namespace) error {
+	return onThread(func() error {
+		conn, err := nftables.New(nftables.WithNetNSFd(n.fd()))
+		if err != nil {
+			return fmt.Errorf("nftables: %w", err)
+		}
+		table := &nftables.Table{Family: nftables.TableFamilyINet, Name: TableName}
+		conn.AddTable(table) // so that there is one to delete
+		conn.DelTable(table)
+		if err := conn.Flush(); err != nil {
+			return fmt.Errorf("nftables: delete table %s: %w", TableName, err)
+		}
+		return nil
+	})
+}
+
+// write puts the transaction together.
+func (t *Table) write(conn *nftables.Conn) {
+	table := &nftables.Table{Family: nftables.TableFamilyINet, Name: TableName}
+	conn.AddTable(table)
+	conn.DelTable(table)
+	conn.AddTable(table)
+	chains := map[chain]*nftables.Chain{}
+	for name, hook := range map[chain]*nftables.ChainHook{inbound: nftables.ChainHookPrerouting, outbound: nftables.ChainHookOutput} {
+		chains[name] = conn.AddChain(&nftables.Chain{Table: table, Name: string(name), Type: nftables.ChainTypeNAT, Hooknum: hook,
+			Priority: nftables.ChainPriorityNATDest})
+	}
+	for i, r := range t.rules {
+		exprs := append(append([]expr.Any{}, r.match...), &expr.Counter{})
+		if r.to != 0 {
+			exprs = append(exprs, redirect(r.to)...)
+		} else {
+			exprs = append(exprs, leave()...)
+		}
+		comment := r.name
+		if i == 0 {
+			comment += hashMark + t.Hash
+		}
+		conn.AddRule(&nftables.Rule{Table: table, Chain: chains[r.chain], Exprs: exprs,
+			UserData: userdata.AppendString(nil, userdata.TypeComment, comment)})
+	}
+}
+
+// hashMark stands before the hash in the comment of the first rule.
+const hashMark = " #"

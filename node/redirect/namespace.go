@@ -1,0 +1,95 @@
+package redirect
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Namespace is a network namespace that is held open: it cannot become another one under its path while it is used.
+type Namespace struct {
+	file *os.File
+	// Inode tells it from all others.
+	Inode uint64
+}
+
+// ErrHost says that a network namespace is the node's own. It is never touched.
+var ErrHost = errors.New("the network namespace is the node's own")
+
+// Open opens the network namespace that a path names, as a runtime gives it: a bind mount below /run/netns, or
+// /proc/PID/ns/net. host is the inode number of the node's own, which is refused with ErrHost.
+func Open(path string, host uint64) (*Namespace, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("network namespace %s: %w", path, err)
+	}
+	n := &Namespace{file: os.NewFile(uintptr(fd), path)}
+	if err := n.check(fd, host); err != nil {
+		_ = n.Close()
+		return nil, fmt.Errorf("network namespace %s: %w", path, err)
+	}
+	return n, nil
+}
+
+func (n *Namespace) check(fd int, host uint64) error {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return err
+	}
+	if fs.Type != unix.NSFS_MAGIC {
+		return errors.New("is no namespace")
+	}
+	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
+	if err != nil {
+		return err
+	}
+	if kind != unix.CLONE_NEWNET {
+		return errors.New("is no network namespace")
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if n.Inode = st.Ino; n.Inode == host {
+		return ErrHost
+	}
+	return nil
+}
+
+// Close lets go of it.
+func (n *Namespace) Close() error { return n.file.Close() }
+
+func (n *Namespace) fd() int { return int(n.file.Fd()) }
+
+// Holds checks that one of the addresses, which are the Pod's, is there: a path may lead somewhere else by now.
+func (n *Namespace) Holds(ips []netip.Addr) error {
+	return onThread(func() error {
+		if err := unix.Setns(n.fd(), unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("enter the network namespace: %w", err)
+		}
+		addrs, err := net.InterfaceAddrs()
+		if err != nil {
+			return err
+		}
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && slices.Contains(ips, p.Addr()) {
+				return nil
+			}
+		}
+		return fmt.Errorf("the network namespace has none of the Pod's addresses %v", ips)
+	})
+}
+
+// InodeOf gives the inode number of the namespace that a path names, such as /proc/1/ns/net.
+func InodeOf(path string) (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return st.Ino, nil
+}
