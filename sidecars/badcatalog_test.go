@@ -140,7 +140,7 @@ func badEntries() []badEntry {
 			":45: did not find expected key",
 		}},
 		{"a misspelled field of the spec", "  description: An", "  descriptoin: An", []string{
-			`:6: spec.descriptoin: Invalid value: "descriptoin": unknown field; did you mean "description"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
+			`:6: spec.descriptoin: Invalid value: "descriptoin": unknown field; did you mean "description"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, node, order, parameters, runAsUserOf and 3 more`,
 		}},
 		{"a string for a number", "flushSeconds: 5", "flushSeconds: five", []string{
 			`:45: spec.flushSeconds: Invalid value: "five": want a whole number`,
@@ -420,7 +420,7 @@ func badEntries() []badEntry {
 		}},
 		{"no container", "  containers:\n    - name: good\n", "  other:\n    - name: good\n", []string{
 			":5: spec.containers: Required value: an entry has at least one container",
-			`:33: spec.other: Invalid value: "other": unknown field; did you mean "order"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
+			`:33: spec.other: Invalid value: "other": unknown field; did you mean "order"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, node, order, parameters, runAsUserOf and 3 more`,
 		}},
 		{"the first container with another name", "    - name: good\n", "    - name: other\n", []string{
 			`:34: spec.containers[0].name: Invalid value: "other": the first container must be named like the entry, good`,
@@ -478,7 +478,7 @@ func badEntries() []badEntry {
 			":41: spec.containers[0].restartPolicy: Forbidden: is set by the placement",
 		}},
 		{"another placement", "      securityContext:", "      placement: behind\n      securityContext:", []string{
-			`:41: spec.containers[0].placement: Unsupported value: "behind": supported values: "beforeInit", "afterInit", "regular"`,
+			`:41: spec.containers[0].placement: Unsupported value: "behind": supported values: "first", "beforeInit", "afterInit", "regular"`,
 		}},
 		{"no memory limit", "limits: {cpu: 100m, memory: 32Mi}", "limits: {cpu: 100m}", []string{
 			":40: spec.containers[0].resources.limits.memory: Required value: without it a Guaranteed Pod could not stay Guaranteed",
@@ -523,7 +523,7 @@ func badEntries() []badEntry {
 			`:41: spec.containers[0].livenessProbe.httpGet.pth: Invalid value: "pth": is no field of this Kubernetes object`,
 		}},
 		{"a placement of an init container", "  appEnv:", "  initContainers:\n    - {name: good-init, image: a, placement: regular, resources: {limits: {cpu: 1m, memory: 1Mi}}}\n  appEnv:", []string{
-			`:44: spec.initContainers[0].placement: Invalid value: "regular": an init container runs to completion: it has no placement`,
+			`:44: spec.initContainers[0].placement: Invalid value: "regular": an init container runs to completion: its placement is first, or it has none`,
 		}},
 		{"two containers of one name", "  appEnv:", "  initContainers:\n    - {name: good-a, image: a, resources: {limits: {cpu: 1m, memory: 1Mi}}}\n    - {name: good-a, image: a, resources: {limits: {cpu: 1m, memory: 1Mi}}}\n  appEnv:", []string{
 			`:45: spec.initContainers[1].name: Duplicate value: "good-a"`,
@@ -544,7 +544,7 @@ func badEntries() []badEntry {
 			":44: spec.appEnv[0].value: Invalid value: 5: want a string: put it in quotes",
 		}},
 		{"mistakes everywhere at once", "  flushSeconds: 5", "  flushSeconds: 601\n  flushSecond: 1\n  hostNetwork: maybe\n  order: {after: [good], befor: []}\n  runAsUserOf: $(params.nobody)", []string{
-			`:46: spec.flushSecond: Invalid value: "flushSecond": unknown field; did you mean "flushSeconds"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
+			`:46: spec.flushSecond: Invalid value: "flushSecond": unknown field; did you mean "flushSeconds"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, node, order, parameters, runAsUserOf and 3 more`,
 			`:47: spec.hostNetwork: Unsupported value: "maybe": supported values: "refused", "allowed"`,
 			`:48: spec.order.after[0]: Invalid value: "good": an entry cannot be ordered against itself`,
 			`:48: spec.order.befor: Invalid value: "befor": unknown field; the fields are after, conflictsWith`,
@@ -681,7 +681,7 @@ func TestBadCatalogs(t *testing.T) {
 			"d.yaml": entryNamed("four", "[{name: four-data, mountPath: /data}]", "[{name: four-data, mountPath: /etc/four/lines}]"), "e.yaml": entryNamed("five", after("six")...), "f.yaml": entryNamed("six", after("five")...)},
 			[]string{
 				"a.yaml:45: found character that cannot start any token",
-				`b.yaml:6: spec.descriptoin: Invalid value: "descriptoin": unknown field; did you mean "description"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
+				`b.yaml:6: spec.descriptoin: Invalid value: "descriptoin": unknown field; did you mean "description"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, node, order, parameters, runAsUserOf and 3 more`,
 				`c.yml:19: spec.files[0].data.mode: Unsupported value: "params.mod": supported values: "containers", "list", "mode", "port", "text", "word"`,
 				`d.yaml:5: spec: Invalid value: "/etc/four/lines": cannot be injected: container four of sidecar four would mount volumes four-data and four-files there`,
 				`e.yaml:45: spec.order.after: Invalid value: "five": entries wait for one another: five after six after five`}},

@@ -38,6 +38,7 @@ type Catalog struct {
 	keys     []Key
 	names    []string
 	revision string
+	helper   Helper
 	// index is made when the catalog is linted.
 	index func() *lintIndex
 }
@@ -67,6 +68,22 @@ func Assemble(entries []*Entry, leftOut map[Key]string) *Catalog {
 	c.revision = hex.EncodeToString(sum.Sum(nil)[:6])
 	c.index = sync.OnceValue(func() *lintIndex { return newLintIndex(c) })
 	return c
+}
+
+// Helper says what the cluster has of the node helper.
+type Helper struct {
+	// Absent: no node runs it. An entry that needs it is refused, or does with less where it says so.
+	Absent bool
+	// RequiredPlugin is the helper's name as an NRI plugin, where the runtime's validator is on and refuses containers
+	// without it; empty where it is not.
+	RequiredPlugin string
+}
+
+// WithHelper gives the same catalog for a cluster with that helper. Without it, a helper is taken to be there.
+func (c *Catalog) WithHelper(h Helper) *Catalog {
+	out := *c
+	out.helper = h
+	return &out
 }
 
 // Entry gives the entry that Pods of a Namespace get by that name: the cluster's or else the Namespace's own; nil where

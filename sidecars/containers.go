@@ -9,11 +9,11 @@ import (
 
 // Rule: an entry's containers are native sidecars before the app's first init container, so that they run before, beside
 // and after everything of the app; placement afterInit puts them behind the app's init containers, placement regular
-// makes ordinary containers. Run-to-completion helpers come after the entry's native sidecars. What is there already
-// keeps its place.
+// makes ordinary containers. Run-to-completion helpers come after the entry's native sidecars, those of placement first
+// before everything else. What is there already keeps its place.
 // Reads: names in spec.initContainers and spec.containers.
 // Adds: spec.initContainers, spec.containers.
-// Golden: native-sidecar, placement, init-container.
+// Golden: native-sidecar, placement, init-container, node-redirect.
 func (p *plan) addContainers() {
 	for i, s := range p.sidecars {
 		for _, c := range s.missing {
@@ -98,18 +98,20 @@ func (p *plan) slots() []slot {
 		names = append(names, p.pod.Spec.InitContainers[i].Name)
 	}
 	pos := 0
-	for i, s := range p.sidecars {
-		for j := range s.entry.containers {
-			c := &s.entry.containers[j]
-			add := p.containerToAdd(i, c.name)
-			switch at := slices.Index(names, c.name); {
-			case c.place != v1alpha1.PlacementBeforeInit:
-			case add == nil && at >= pos:
-				pos = at + 1
-			case add != nil:
-				out = append(out, slot{"initContainers", pos, add})
-				names = slices.Insert(names, pos, c.name)
-				pos++
+	for _, place := range []v1alpha1.Placement{v1alpha1.PlacementFirst, v1alpha1.PlacementBeforeInit} {
+		for i, s := range p.sidecars {
+			for j := range s.entry.containers {
+				c := &s.entry.containers[j]
+				add := p.containerToAdd(i, c.name)
+				switch at := slices.Index(names, c.name); {
+				case c.place != place:
+				case add == nil && at >= pos:
+					pos = at + 1
+				case add != nil:
+					out = append(out, slot{"initContainers", pos, add})
+					names = slices.Insert(names, pos, c.name)
+					pos++
+				}
 			}
 		}
 	}

@@ -54,6 +54,7 @@ type Entry struct {
 	files      []file
 	env        []appEnv
 	runAsOf    template
+	asks       nodeAsks
 	selector   labels.Selector
 
 	// filesName is the name of the volume that shows the files.
@@ -240,6 +241,7 @@ func (c *compiler) rest(at *field.Path) {
 	if s.FlushSeconds < 0 || s.FlushSeconds > 600 {
 		c.bad(at.Child("flushSeconds"), s.FlushSeconds, "must be between 0 and 600")
 	}
+	c.nodeHelper(at.Child("node"), s.Node)
 	switch s.HostNetwork {
 	case "", v1alpha1.HostNetworkRefused, v1alpha1.HostNetworkAllowed:
 	default:

@@ -27,7 +27,7 @@ const (
 	maskVolume         = "pillion-token-mask"
 	maskVolumeJSON     = `{"name":"` + maskVolume + `","emptyDir":{"sizeLimit":"1Mi"}}`
 	maxFileName        = 20
-	placementInitOrder = "an init container runs to completion: it has no placement"
+	placementInitOrder = "an init container runs to completion: its placement is first, or it has none"
 )
 
 func (c *compiler) volumes(at *field.Path) {
@@ -196,12 +196,16 @@ func (c *compiler) placement(at *field.Path, ctr *container) {
 	switch ctr.place {
 	case "":
 		ctr.place = v1alpha1.PlacementBeforeInit
+	case v1alpha1.PlacementFirst:
+		if !ctr.toCompletion {
+			c.bad(at, ctr.place, "only an init container has placement first")
+		}
 	case v1alpha1.PlacementBeforeInit, v1alpha1.PlacementAfterInit, v1alpha1.PlacementRegular:
 		if ctr.toCompletion {
 			c.bad(at, ctr.place, placementInitOrder)
 		}
 	default:
-		c.errs = append(c.errs, field.NotSupported(at, ctr.place, []string{"beforeInit", "afterInit", "regular"}))
+		c.errs = append(c.errs, field.NotSupported(at, ctr.place, []string{"first", "beforeInit", "afterInit", "regular"}))
 	}
 }
 

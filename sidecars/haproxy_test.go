@@ -284,14 +284,14 @@ func TestAdapterConfigHoldsItsValues(t *testing.T) {
 		}
 		want := map[string]any{
 			"listen": ":" + set["port"], "include": "/etc/adapter/conf.d/*.yaml", "interval": set["interval"], "timeout": set["timeout"],
-			"maxAnswerBytes": 4 << 20, "maxSeries": 20000,
-			"metrics": map[string]any{"label": "source", "endpoints": items(set["metrics"], map[string]any{"path": "/metrics"})},
-			"health":  map[string]any{"window": set["window"], "rules": items(set["rules"], map[string]any{"for": "0s"})},
-			"status":  []any{},
+			"maxAnswerBytes": 2 << 20, "maxSeries": 20000, "label": "source",
+			"metrics": items(set["metrics"], map[string]any{"path": "/metrics"}),
+			"health":  map[string]any{"window": set["window"], "grace": set["grace"], "rules": items(set["rules"], map[string]any{"for": "0s"})},
+			"pages":   []any{},
 		}
 		if set["status-port"] != "" {
-			want["status"] = []any{map[string]any{
-				"port": 8081, "path": set["status-path"], "format": set["status-format"],
+			want["pages"] = []any{map[string]any{
+				"name": "status", "port": 8081, "path": set["status-path"], "format": set["status-format"],
 				"metrics": items(set["status-metrics"], map[string]any{"type": "gauge"}),
 			}}
 		}

@@ -42,6 +42,7 @@ func (p *plan) gather() {
 	p.addEnv()             // env.go
 	p.checkPorts()         // ports.go
 	p.shareProcesses()     // processes.go
+	p.askNode()            // node.go, noderedirect.go, nodejoin.go
 	p.extendGrace()        // grace.go
 	p.allowEviction()      // evict.go
 	p.warnOfQoS()          // resources.go

@@ -305,7 +305,7 @@ func TestLintFiles(t *testing.T) {
 		`a.yaml:12: spec.order.after: Invalid value: "one": entries wait for one another: one after two after one`,
 		`a.yaml:23: spec.order.after: Invalid value: "two": entries wait for one another: two after one after two`,
 		"c.yaml:3: metadata.name: Forbidden: the cluster has an entry of the name rival, which wins: no Pod would get this one",
-		`c.yaml:20: spec.flushSecs: Invalid value: "flushSecs": unknown field; did you mean "flushSeconds"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, order, parameters, runAsUserOf, serviceAccountToken and 2 more`,
+		`c.yaml:20: spec.flushSecs: Invalid value: "flushSecs": unknown field; did you mean "flushSeconds"? The fields are appEnv, containers, description, files, flushSeconds, hostNetwork, initContainers, namespaceSelector, node, order, parameters, runAsUserOf and 3 more`,
 	}
 	wantWarnings := []string{
 		"a.yaml:12: L301: spec.order.after[1]: there is no sidecar nobody; the catalog has metrics, one, paper-clip, rival, three, two",

@@ -201,6 +201,8 @@ type Annotations struct {
 	Count, Size int
 	// Ours holds the keys below pillion.dev/ and the autoscaler's list.
 	Ours map[string]string
+	// Plugins holds the keys that begin with required-plugins.noderesource.dev.
+	Plugins map[string]string
 }
 
 // UnmarshalJSONFrom reads the map.
@@ -209,6 +211,10 @@ func (a *Annotations) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return eachMember(dec, func(name []byte) error {
 		key, size := "", len(name)
 		if bytes.HasPrefix(name, []byte(v1alpha1.Prefix)) || string(name) == v1alpha1.AnnotationSafeToEvict {
+			key = string(name)
+		}
+		plugin := bytes.HasPrefix(name, []byte(v1alpha1.RequiredPlugins))
+		if plugin {
 			key = string(name)
 		}
 		value, err := dec.ReadValue()
@@ -220,15 +226,23 @@ func (a *Annotations) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		}
 		a.Count++
 		a.Size += size + textLength(value)
-		if key == "" {
-			return nil
+		switch {
+		case key == "":
+		case plugin:
+			a.Plugins = with(a.Plugins, key, scalar(value))
+		default:
+			a.Ours = with(a.Ours, key, scalar(value))
 		}
-		if a.Ours == nil {
-			a.Ours = make(map[string]string, 4)
-		}
-		a.Ours[key] = scalar(value)
 		return nil
 	})
+}
+
+func with(m map[string]string, key, value string) map[string]string {
+	if m == nil {
+		m = make(map[string]string, 4)
+	}
+	m[key] = value
+	return m
 }
 
 // eachMember calls do for every member of the object (or null) that dec stands before. It is do that reads the value; the

@@ -53,6 +53,9 @@ func (e *Entry) targetNames(values []value) []string {
 	if user := e.runAsOf.text(values); user != "" {
 		names = []string{user}
 	}
+	if target := e.asks.join.text(values); target != "" {
+		names = union(names, []string{target})
+	}
 	for i := range e.params {
 		for _, it := range values[i].items {
 			if e.namesContainers(i) && !strings.ContainsAny(it.text, "*?[") {

@@ -228,6 +228,9 @@ func decodeEntry(raw []byte) (*v1alpha1.ClusterSidecar, field.ErrorList, error) 
 	if meta, _ := m["metadata"].(map[string]any); m["kind"] == v1alpha1.KindClusterSidecar && meta["namespace"] != nil {
 		errs = append(errs, field.Forbidden(field.NewPath("metadata", "namespace"), "a ClusterSidecar is for the Pods of all Namespaces; a Sidecar is for one"))
 	}
+	if spec, _ := m["spec"].(map[string]any); m["kind"] == v1alpha1.KindSidecar && spec["node"] != nil {
+		errs = append(errs, field.Forbidden(field.NewPath("spec", "node"), "only a ClusterSidecar may ask the node helper"))
+	}
 	b, err := json.Marshal(left)
 	if err != nil {
 		return nil, errs, err

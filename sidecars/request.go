@@ -25,6 +25,8 @@ type request struct {
 	// asksFrom says whose annotation asks.
 	asksFrom Source
 	asks     string
+	// helper is what the cluster has of the node helper.
+	helper Helper
 	// ignore: failure-policy Ignore.
 	ignore   bool
 	errs     field.ErrorList
@@ -73,6 +75,7 @@ func (r *request) skip() Reason {
 
 // read looks the entries up and checks every parameter.
 func (r *request) read(c *Catalog) {
+	r.helper = c.helper
 	if !r.checkSize() {
 		r.failurePolicy()
 		return

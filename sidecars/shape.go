@@ -115,6 +115,17 @@ func specShape() *shape {
 		"runAsUserOf": aText().upTo(253), "shareProcessNamespace": aBool(), "serviceAccountToken": aBool(), "flushSeconds": aNumber(), "hostNetwork": aText(),
 		"order":             anObject(map[string]*shape{"after": names(64), "conflictsWith": names(64)}),
 		"namespaceSelector": anObject(map[string]*shape{"matchLabels": mapOf(aText()), "matchExpressions": listOf(requirement)}),
+		"node":              nodeShape(when),
+	})
+}
+
+func nodeShape(when *shape) *shape {
+	list := func(most int) *shape { return listOf(aText().upTo(most)).upTo(64) }
+	return anObject(map[string]*shape{
+		"redirect": anObject(map[string]*shape{"when": when, "inbound": aNumber(), "outbound": aNumber(), "dns": aNumber(), "inboundExcept": list(11), "outboundExcept": list(11),
+			"cidrExcept": list(43), "groupID": aNumber(), "directAfterProxy": aBool()}),
+		"joinPIDNamespaceOf": aText().upTo(253), "withoutHelper": aText(),
+		"cgroup": anObject(map[string]*shape{"cpuWeight": aNumber(), "memoryHighPercent": aNumber(), "cpuBurstPercent": aNumber(), "ioWeight": aNumber(), "oomScoreAdjust": aNumber()}),
 	})
 }
 

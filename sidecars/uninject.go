@@ -128,12 +128,15 @@ func (u *remover) metadata() {
 			u.replace("/metadata/annotations/"+strings.ReplaceAll(v1alpha1.AnnotationSafeToEvict, "/", "~1"), strings.Join(left, ","))
 		}
 	}
+	if u.status.RequiredPlugin {
+		gone = append(gone, v1alpha1.AnnotationRequiredPlugins)
+	}
 	u.members("/metadata/annotations", &meta.Annotations, gone)
 	u.members("/metadata/labels", &meta.Labels, []string{v1alpha1.LabelInjected})
 }
 
 func (u *remover) members(path string, m *Annotations, keys []string) {
-	keys = slices.DeleteFunc(union(nil, keys), func(k string) bool { _, ok := m.Ours[k]; return !ok })
+	keys = slices.DeleteFunc(union(nil, keys), func(k string) bool { return !m.has(k) })
 	if len(keys) == m.Count && m.Count > 0 {
 		u.remove(path)
 		return
@@ -141,4 +144,11 @@ func (u *remover) members(path string, m *Annotations, keys []string) {
 	for _, k := range keys {
 		u.remove(path + "/" + strings.ReplaceAll(strings.ReplaceAll(k, "~", "~0"), "/", "~1"))
 	}
+}
+
+// has reports whether a key that is known is there.
+func (a *Annotations) has(key string) bool {
+	_, ours := a.Ours[key]
+	_, plugin := a.Plugins[key]
+	return ours || plugin
 }

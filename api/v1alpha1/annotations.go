@@ -50,3 +50,11 @@ const (
 // AnnotationSafeToEvict is the cluster autoscaler's list of emptyDir volumes that do not keep a Pod from being moved:
 // https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md
 const AnnotationSafeToEvict = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+
+// AnnotationRequiredPlugins has a runtime whose NRI validator is on refuse the Pod's containers where the node helper is not
+// there; keys that begin with RequiredPlugins are nobody else's on a Pod that needs the helper:
+// https://github.com/containerd/nri/blob/main/docs/validation-plugins.md
+const (
+	RequiredPlugins           = "required-plugins.noderesource.dev"
+	AnnotationRequiredPlugins = RequiredPlugins + "/pod"
+)

@@ -20,6 +20,8 @@ type Status struct {
 	// GracePeriodWas is spec.terminationGracePeriodSeconds before Pillion added flush times (absent counts as 30); nil
 	// where it was left alone.
 	GracePeriodWas *int64 `json:"gracePeriodWas,omitempty"`
+	// RequiredPlugin says that Pillion set AnnotationRequiredPlugins.
+	RequiredPlugin bool `json:"requiredPlugin,omitempty"`
 	// SafeToEvict lists the volumes that Pillion appended to AnnotationSafeToEvict.
 	SafeToEvict []string `json:"safeToEvict,omitempty"`
 }
@@ -36,6 +38,19 @@ type InjectedSidecar struct {
 	Volumes []string `json:"volumes,omitempty"`
 	// Files are the names of the entry's files, each in an annotation of its own.
 	Files []string `json:"files,omitempty"`
+	// Node is what the node helper is asked for; nil where it is not asked.
+	Node *InjectedNode `json:"node,omitempty"`
+}
+
+// InjectedNode names what the node helper does for a Pod's sidecar. What these mean is in the entry's revision, which the
+// helper knows from the catalog and not from the Pod.
+type InjectedNode struct {
+	// Redirect: the sidecar's first container is the proxy of the Pod's traffic.
+	Redirect bool `json:"redirect,omitempty"`
+	// Join is the container whose PID namespace the sidecar's first container is in.
+	Join string `json:"join,omitempty"`
+	// Cgroup: the cgroups of the sidecar's containers are governed.
+	Cgroup bool `json:"cgroup,omitempty"`
 }
 
 // InjectedInto is what one container that is not the entry's own got.

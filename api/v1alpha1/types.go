@@ -78,6 +78,7 @@ type ClusterSidecar struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.volumes) || !self.spec.volumes.exists(v, v.name == self.metadata.name + '-files')",message="<entry>-files is the name of the volume of the entry's files",fieldPath=".spec.volumes"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.order) || !has(self.spec.order.after) || !(self.metadata.name in self.spec.order.after)",message="an entry cannot be ordered against itself",fieldPath=".spec.order.after"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.order) || !has(self.spec.order.conflictsWith) || !(self.metadata.name in self.spec.order.conflictsWith)",message="an entry cannot be ordered against itself",fieldPath=".spec.order.conflictsWith"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.node)",message="only a ClusterSidecar may ask the node helper",fieldPath=".spec.node",reason=FieldValueForbidden
 type Sidecar struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -187,13 +188,15 @@ type SidecarSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
 	// +listMapKey=name
+	// +kubebuilder:validation:items:XValidation:rule="!has(self.placement) || self.placement != 'first'",message="only an init container has placement first",fieldPath=".placement"
 	Containers []Container `json:"containers,omitempty"`
-	// InitContainers run to completion before the app's own init containers, after the entry's native sidecars.
+	// InitContainers run to completion before the app's own init containers, after the entry's native sidecars; those of
+	// placement first before all of these.
 	//
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:items:XValidation:rule="!has(self.placement) || self.placement.size() == 0",message="an init container runs to completion: it has no placement",fieldPath=".placement"
+	// +kubebuilder:validation:items:XValidation:rule="!has(self.placement) || self.placement in ['', 'first']",message="an init container runs to completion: its placement is first, or it has none",fieldPath=".placement"
 	InitContainers []Container `json:"initContainers,omitempty"`
 	// AppEnv is added to app containers; a variable that a container already has stays as it is.
 	//
@@ -220,6 +223,8 @@ type SidecarSpec struct {
 	Order Order `json:"order,omitempty"`
 	// NamespaceSelector says which Namespaces may ask for the entry; empty means all.
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+	// Node is what the node helper is asked for.
+	Node *Node `json:"node,omitempty"`
 }
 
 // HostNetwork says whether Pods on the host network may ask for an entry.
@@ -513,11 +518,13 @@ type AppEnv struct {
 
 // Placement says where a container of an entry goes.
 //
-// +kubebuilder:validation:Enum="";beforeInit;afterInit;regular
+// +kubebuilder:validation:Enum="";first;beforeInit;afterInit;regular
 type Placement string
 
 // The placements; empty means PlacementBeforeInit.
 const (
+	// PlacementFirst: an init container that runs to completion before everything else of the Pod, native sidecars too.
+	PlacementFirst Placement = "first"
 	// PlacementBeforeInit: a native sidecar before the app's first init container.
 	PlacementBeforeInit Placement = "beforeInit"
 	// PlacementAfterInit: a native sidecar after the app's last init container.

@@ -262,7 +262,7 @@ func (f *following) exposed(name string) string {
 func (f *following) inForce() versions {
 	got := versions{}
 	for _, e := range f.Current().All() {
-		if e.Layer != sidecars.LayerEmbedded {
+		if e.Layer != sidecars.LayerEmbedded && len(e.Spec.Containers) > 0 {
 			got[e.Key()] = strings.TrimPrefix(strings.Trim(string(e.Spec.Containers[0].Body["image"]), `"`), "registry.example/sidecar:")
 		}
 	}
