@@ -6,6 +6,8 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
+
+	"github.com/pillion-dev/pillion/node/namespace"
 )
 
 // TableName is the name of the table in every Pod's network namespace.
@@ -19,9 +21,9 @@ type Loader struct {
 
 // Ensure has a network namespace hold exactly this table. It reports whether it had to change anything. The table is replaced
 // whole, in one transaction: until it succeeds, and where it fails, the old one holds.
-func (l *Loader) Ensure(n *Namespace, t *Table) (changed bool, err error) {
-	err = onHostThread(l.CgroupNamespace, func() error {
-		conn, err := nftables.New(nftables.WithNetNSFd(n.fd()))
+func (l *Loader) Ensure(n *namespace.Net, t *Table) (changed bool, err error) {
+	err = namespace.OnHost(l.CgroupNamespace, func() error {
+		conn, err := nftables.New(nftables.WithNetNSFd(n.Fd()))
 		if err != nil {
 			return fmt.Errorf("nftables: %w", err)
 		}
@@ -43,9 +45,9 @@ func (l *Loader) Ensure(n *Namespace, t *Table) (changed bool, err error) {
 }
 
 // Remove takes the table out of a network namespace, if it is there.
-func (l *Loader) Remove(n *Namespace) error {
-	return onThread(func() error {
-		conn, err := nftables.New(nftables.WithNetNSFd(n.fd()))
+func (l *Loader) Remove(n *namespace.Net) error {
+	return namespace.OnThread(func() error {
+		conn, err := nftables.New(nftables.WithNetNSFd(n.Fd()))
 		if err != nil {
 			return fmt.Errorf("nftables: %w", err)
 		}

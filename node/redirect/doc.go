@@ -3,7 +3,6 @@
 //
 //	what is redirected        spec.go
 //	rules, as data            rules.go match.go
-//	a network namespace       namespace.go thread.go
 //	rules into the kernel     apply.go, out of it: read.go
 //
 // The first two are pure. All rules of a Pod are one table, which is replaced whole in one transaction of the kernel: there is

@@ -79,7 +79,7 @@ func gid(id uint32) []expr.Any {
 }
 
 // cgroup matches sockets that were opened in a cgroup of version 2, or in one below it. The kernel adds the depth of its
-// caller's cgroup namespace to the level; see onHostThread.
+// caller's cgroup namespace to the level; see namespace.OnHost.
 func cgroup(id uint64, level uint32) []expr.Any {
 	return []expr.Any{
 		&expr.Socket{Key: expr.SocketKeyCgroupv2, Level: level, Register: reg},

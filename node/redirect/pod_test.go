@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pillion-dev/pillion/node/namespace"
 )
 
 // The test binary is also a program in the Pod: it does what the variable says, prints what it learns, and ends.
@@ -50,7 +52,7 @@ func program(words []string) error {
 		if err != nil {
 			return err
 		}
-		ns, err := Open(words[1], 0)
+		ns, err := namespace.OpenNet(words[1], 0)
 		if err != nil {
 			return err
 		}
@@ -80,7 +82,7 @@ func dial(network, address string) (string, error) {
 // pod is a Pod's network namespace, joined by a veth to another one, in which the rest of the world is.
 type pod struct {
 	t        *testing.T
-	pod, ext *Namespace
+	pod, ext *namespace.Net
 }
 
 // Addresses: the Pod's and the world's.
@@ -100,9 +102,9 @@ func newPod(t *testing.T) *pod {
 func (p *pod) connect() {
 	p.t.Helper()
 	self := fmt.Sprintf("/proc/%d/fd/", os.Getpid())
-	p.ip(p.ext, "link add pod type veth peer name eth0 netns "+self+strconv.Itoa(p.pod.fd()))
+	p.ip(p.ext, "link add pod type veth peer name eth0 netns "+self+strconv.Itoa(p.pod.Fd()))
 	for _, side := range []struct {
-		ns      *Namespace
+		ns      *namespace.Net
 		link    string
 		v4, v6  string
 		gateway bool
@@ -121,15 +123,15 @@ func (p *pod) connect() {
 }
 
 // newNamespace makes a network namespace, which ends with the test.
-func newNamespace(t *testing.T) *Namespace {
+func newNamespace(t *testing.T) *namespace.Net {
 	t.Helper()
-	var n *Namespace
-	err := onThread(func() error {
+	var n *namespace.Net
+	err := namespace.OnThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("%w: these tests need root", err)
 		}
 		var err error
-		n, err = Open("/proc/thread-self/ns/net", 0)
+		n, err = namespace.OpenNet("/proc/thread-self/ns/net", 0)
 		return err
 	})
 	if err != nil {
@@ -139,19 +141,9 @@ func newNamespace(t *testing.T) *Namespace {
 	return n
 }
 
-// within runs f on a thread in a network namespace: sockets that it opens belong there.
-func within(n *Namespace, f func() error) error {
-	return onThread(func() error {
-		if err := unix.Setns(n.fd(), unix.CLONE_NEWNET); err != nil {
-			return err
-		}
-		return f()
-	})
-}
-
-func (p *pod) ip(n *Namespace, args string) {
+func (p *pod) ip(n *namespace.Net, args string) {
 	p.t.Helper()
-	err := within(n, func() error {
+	err := n.Within(func() error {
 		out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("ip %s: %w: %s", args, err, out)
@@ -164,14 +156,14 @@ func (p *pod) ip(n *Namespace, args string) {
 }
 
 // serve answers every connection in a network namespace with its name and where the connection was meant to go.
-func (p *pod) serve(n *Namespace, network, address, name string) {
+func (p *pod) serve(n *namespace.Net, network, address, name string) {
 	p.t.Helper()
 	if network == "udp" {
 		p.serveUDP(n, address, name)
 		return
 	}
 	var l net.Listener
-	err := within(n, func() (err error) { l, err = net.Listen(network, address); return err })
+	err := n.Within(func() (err error) { l, err = net.Listen(network, address); return err })
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -204,10 +196,10 @@ func answer(c net.Conn, name string) {
 	}
 }
 
-func (p *pod) serveUDP(n *Namespace, address, name string) {
+func (p *pod) serveUDP(n *namespace.Net, address, name string) {
 	p.t.Helper()
 	var c net.PacketConn
-	err := within(n, func() (err error) { c, err = net.ListenPacket("udp", address); return err })
+	err := n.Within(func() (err error) { c, err = net.ListenPacket("udp", address); return err })
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -249,9 +241,9 @@ func originalDestination(c net.Conn) (to netip.AddrPort) {
 }
 
 // asks dials from a network namespace and gives what the other end says, or the error.
-func asks(n *Namespace, network, address string) string {
+func asks(n *namespace.Net, network, address string) string {
 	var text string
-	err := within(n, func() (err error) { text, err = dial(network, address); return err })
+	err := n.Within(func() (err error) { text, err = dial(network, address); return err })
 	if err != nil {
 		return "error: " + err.Error()
 	}
@@ -266,10 +258,10 @@ type process struct {
 }
 
 // run runs a program in the network namespace and gives what it prints.
-func run(t *testing.T, n *Namespace, as process, words string) string {
+func run(t *testing.T, n *namespace.Net, as process, words string) string {
 	t.Helper()
 	var out bytes.Buffer
-	err := within(n, func() error {
+	err := n.Within(func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, os.Args[0])
@@ -313,7 +305,7 @@ func newCgroup(t *testing.T, level int) (dir *os.File, id uint64) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = dir.Close() })
-	if id, err = InodeOf(path); err != nil {
+	if id, err = namespace.InodeOf(path); err != nil {
 		t.Fatal(err)
 	}
 	return dir, id

@@ -10,6 +10,8 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
+
+	"github.com/pillion-dev/pillion/node/namespace"
 )
 
 // Found is the table as the kernel has it.
@@ -32,9 +34,9 @@ type FoundRule struct {
 }
 
 // Read gives the table of a network namespace, nil where there is none.
-func Read(n *Namespace) (found *Found, err error) {
-	err = onThread(func() error {
-		conn, err := nftables.New(nftables.WithNetNSFd(n.fd()))
+func Read(n *namespace.Net) (found *Found, err error) {
+	err = namespace.OnThread(func() error {
+		conn, err := nftables.New(nftables.WithNetNSFd(n.Fd()))
 		if err != nil {
 			return fmt.Errorf("nftables: %w", err)
 		}

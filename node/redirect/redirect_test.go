@@ -18,6 +18,8 @@ import (
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/pillion-dev/pillion/node/namespace"
 )
 
 var everything = Spec{Inbound: 15006, Outbound: 15001, InboundExcept: []Ports{{9000, 9010}}, OutboundExcept: []Ports{{5432, 5432}},
@@ -39,8 +41,8 @@ func (p *pod) ensure(s Spec, proxy Proxy, phase Phase) bool {
 // TestTrafficGoesThroughTheProxy connects from and to a Pod in every way and looks who answers.
 func TestTrafficGoesThroughTheProxy(t *testing.T) {
 	p := newPod(t)
-	for _, ns := range []*Namespace{p.pod, p.ext} {
-		who := map[*Namespace]string{p.pod: "app", p.ext: "world"}[ns]
+	for _, ns := range []*namespace.Net{p.pod, p.ext} {
+		who := map[*namespace.Net]string{p.pod: "app", p.ext: "world"}[ns]
 		for _, port := range []string{"80", "5432", "9005"} {
 			p.serve(ns, "tcp", ":"+port, who)
 		}
@@ -52,7 +54,7 @@ func TestTrafficGoesThroughTheProxy(t *testing.T) {
 	p.ensure(everything, Proxy{Cgroups: []uint64{id}, Level: 2, GID: 1337}, Active)
 	for _, c := range []struct {
 		name     string
-		from     *Namespace
+		from     *namespace.Net
 		as       process
 		to, want string
 	}{
@@ -133,9 +135,9 @@ func TestConnectionsOutliveTheTable(t *testing.T) {
 			p.serve(p.ext, "tcp", ":80", "world")
 			p.serve(p.pod, "tcp", ":80", "app")
 			var open []net.Conn
-			for from, to := range map[*Namespace]string{p.pod: ext4 + ":80", p.ext: pod4 + ":80"} {
+			for from, to := range map[*namespace.Net]string{p.pod: ext4 + ":80", p.ext: pod4 + ":80"} {
 				var c net.Conn
-				err := within(from, func() (err error) { c, err = net.DialTimeout("tcp", to, 2*time.Second); return err })
+				err := from.Within(func() (err error) { c, err = net.DialTimeout("tcp", to, 2*time.Second); return err })
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -234,7 +236,7 @@ func TestEnsureChangesOnlyWhatDiffers(t *testing.T) {
 
 func (p *pod) deleteARule() {
 	p.t.Helper()
-	conn, err := nftables.New(nftables.WithNetNSFd(p.pod.fd()))
+	conn, err := nftables.New(nftables.WithNetNSFd(p.pod.Fd()))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -277,7 +279,7 @@ func TestTheLevelIsTheHosts(t *testing.T) {
 	for _, c := range []struct{ cgroupns, want string }{{host, "world"}, {"none", "error"}} {
 		p := newPod(t)
 		p.serve(p.ext, "tcp", ":80", "world")
-		netns := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), p.pod.fd())
+		netns := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), p.pod.Fd())
 		as := process{cgroup: loader, flags: syscall.CLONE_NEWCGROUP}
 		if out := run(t, p.ext, as, fmt.Sprintf("load %s %s 3 %d", netns, c.cgroupns, id)); out != "" && c.cgroupns == host {
 			t.Fatal(out)
@@ -302,7 +304,7 @@ func TestUserNamespaces(t *testing.T) {
 }
 
 // namespaceOfUser makes a network namespace that a new user namespace owns.
-func namespaceOfUser(t *testing.T) *Namespace {
+func namespaceOfUser(t *testing.T) *namespace.Net {
 	t.Helper()
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 100000, Size: 65536}}
 	attr := &os.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET, UidMappings: ids, GidMappings: ids}}
@@ -311,7 +313,7 @@ func namespaceOfUser(t *testing.T) *Namespace {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sleep.Kill(); _, _ = sleep.Wait() })
-	n, err := Open(fmt.Sprintf("/proc/%d/ns/net", sleep.Pid), 0)
+	n, err := namespace.OpenNet(fmt.Sprintf("/proc/%d/ns/net", sleep.Pid), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +322,7 @@ func namespaceOfUser(t *testing.T) *Namespace {
 }
 
 func TestOpenRefusesWhatIsNoPodsNetwork(t *testing.T) {
-	host, err := InodeOf("/proc/self/ns/net")
+	host, err := namespace.InodeOf("/proc/self/ns/net")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,9 +331,9 @@ func TestOpenRefusesWhatIsNoPodsNetwork(t *testing.T) {
 	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Symlink("/proc/self/ns/net", link), unix.Mkfifo(pipe, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{"/proc/self/ns/net": ErrHost.Error(), link: ErrHost.Error(), file: "is no namespace", pipe: "is no namespace", dir: "is no namespace",
+	for path, want := range map[string]string{"/proc/self/ns/net": namespace.ErrHost.Error(), link: namespace.ErrHost.Error(), file: "is no namespace", pipe: "is no namespace", dir: "is no namespace",
 		"/proc/self/ns/pid": "is no network namespace", "/nowhere": "no such file"} {
-		if n, err := Open(path, host); err == nil || !strings.Contains(err.Error(), want) {
+		if n, err := namespace.OpenNet(path, host); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v %v, want %q", path, n, err, want)
 		}
 	}
@@ -350,7 +352,7 @@ func TestHoldsTellsAForeignNamespace(t *testing.T) {
 // TestNoThreadStaysBehind enters many namespaces: a thread that came back would have other goroutines work in a Pod.
 func TestNoThreadStaysBehind(t *testing.T) {
 	p := newPod(t)
-	host, err := InodeOf("/proc/self/ns/net")
+	host, err := namespace.InodeOf("/proc/self/ns/net")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -362,7 +364,7 @@ func TestNoThreadStaysBehind(t *testing.T) {
 		}
 	}
 	for range 100 {
-		if ns, err := InodeOf("/proc/thread-self/ns/net"); err != nil || ns != host {
+		if ns, err := namespace.InodeOf("/proc/thread-self/ns/net"); err != nil || ns != host {
 			t.Fatalf("this thread is in %d, %v", ns, err)
 		}
 	}
@@ -407,10 +409,10 @@ func TestSpecsAreChecked(t *testing.T) {
 
 // BenchmarkEnsure prints what one table costs where it is new and where it is there.
 func BenchmarkEnsure(b *testing.B) {
-	n := new(Namespace)
-	if err := onThread(func() (err error) {
+	n := new(namespace.Net)
+	if err := namespace.OnThread(func() (err error) {
 		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
-			n, err = Open("/proc/thread-self/ns/net", 0)
+			n, err = namespace.OpenNet("/proc/thread-self/ns/net", 0)
 		}
 		return err
 	}); err != nil {

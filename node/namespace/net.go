@@ -1,4 +1,4 @@
-package redirect
+package namespace
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Namespace is a network namespace that is held open: it cannot become another one under its path while it is used.
-type Namespace struct {
+// Net is a network namespace that is held open: it cannot become another one under its path while it is used.
+type Net struct {
 	file *os.File
 	// Inode tells it from all others.
 	Inode uint64
@@ -21,14 +21,14 @@ type Namespace struct {
 // ErrHost says that a network namespace is the node's own. It is never touched.
 var ErrHost = errors.New("the network namespace is the node's own")
 
-// Open opens the network namespace that a path names, as a runtime gives it: a bind mount below /run/netns, or
+// OpenNet opens the network namespace that a path names, as a runtime gives it: a bind mount below /run/netns, or
 // /proc/PID/ns/net. host is the inode number of the node's own, which is refused with ErrHost.
-func Open(path string, host uint64) (*Namespace, error) {
+func OpenNet(path string, host uint64) (*Net, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("network namespace %s: %w", path, err)
 	}
-	n := &Namespace{file: os.NewFile(uintptr(fd), path)}
+	n := &Net{file: os.NewFile(uintptr(fd), path)}
 	if err := n.check(fd, host); err != nil {
 		_ = n.Close()
 		return nil, fmt.Errorf("network namespace %s: %w", path, err)
@@ -36,7 +36,7 @@ func Open(path string, host uint64) (*Namespace, error) {
 	return n, nil
 }
 
-func (n *Namespace) check(fd int, host uint64) error {
+func (n *Net) check(fd int, host uint64) error {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil {
 		return err
@@ -62,16 +62,17 @@ func (n *Namespace) check(fd int, host uint64) error {
 }
 
 // Close lets go of it.
-func (n *Namespace) Close() error { return n.file.Close() }
+func (n *Net) Close() error { return n.file.Close() }
 
-func (n *Namespace) fd() int { return int(n.file.Fd()) }
+// Fd is its file descriptor, until it is closed.
+func (n *Net) Fd() int { return int(n.file.Fd()) }
+
+// Within runs f on a thread of its own in the namespace: sockets that f opens belong there.
+func (n *Net) Within(f func() error) error { return In(f, Entry{n.file, unix.CLONE_NEWNET}) }
 
 // Holds checks that one of the addresses, which are the Pod's, is there: a path may lead somewhere else by now.
-func (n *Namespace) Holds(ips []netip.Addr) error {
-	return onThread(func() error {
-		if err := unix.Setns(n.fd(), unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("enter the network namespace: %w", err)
-		}
+func (n *Net) Holds(ips []netip.Addr) error {
+	return n.Within(func() error {
 		addrs, err := net.InterfaceAddrs()
 		if err != nil {
 			return err

@@ -1,0 +1,5 @@
+// Package namespace enters the kernel's namespaces of Pods, and tells them apart.
+//
+//	a thread of one's own   thread.go
+//	a network namespace     net.go
+package namespace
