@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pillion-dev/pillion/node"
+	"github.com/pillion-dev/pillion/node/namespace"
+)
+
+// agentConfig is what the flags of the agent say.
+type agentConfig struct {
+	nriSocket      string
+	profiles       string
+	stateDir       string
+	metricsAddress string
+	procDir        string
+	handlers       []string
+	leftAlone      []string
+	logLevel       string
+}
+
+func (c *agentConfig) flags() *pflag.FlagSet {
+	f := pflag.NewFlagSet("pillion-node agent", pflag.ContinueOnError)
+	f.StringVar(&c.nriSocket, "nri-socket", "/var/run/nri/nri.sock", "socket of the container runtime's NRI")
+	f.StringVar(&c.profiles, "profiles", "/etc/pillion/profiles", "directory of profiles, as the controller's ConfigMap is mounted")
+	f.StringVar(&c.stateDir, "state-dir", "/run/pillion", "directory of the lock of the node's one helper")
+	f.StringVar(&c.metricsAddress, "metrics-address", ":9105", "address of /healthz, /readyz and /metrics (plain HTTP)")
+	f.StringVar(&c.procDir, "host-process", "/proc/1", "a process in the node's own namespaces, below /proc")
+	f.StringSliceVar(&c.handlers, "runtime-handlers", []string{"runc", "crun"}, "runtime handlers, beside the default one, whose Pods are ordinary processes of the node; others are not redirected")
+	f.StringSliceVar(&c.leftAlone, "left-alone", []string{os.Getenv("POD_NAMESPACE")}, "Namespaces whose Pods are left alone, beside kube-system (default: environment variable POD_NAMESPACE)")
+	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
+	return f
+}
+
+func agent(ctx context.Context, args []string) error {
+	c := new(agentConfig)
+	if err := parse(c.flags(), args); err != nil {
+		return err
+	}
+	log, err := newLog(c.logLevel)
+	if err != nil {
+		return err
+	}
+	slog.SetDefault(log)
+	options, err := c.options(log)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.stateDir, 0o700); err != nil {
+		return err
+	}
+	unlock, err := node.Lock(ctx, filepath.Join(c.stateDir, "agent.lock"))
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return c.serve(ctx, node.NewAgent(*options), options)
+}
+
+// options finds out about the node.
+func (c *agentConfig) options(log *slog.Logger) (*node.Options, error) {
+	host, err := namespace.InodeOf(filepath.Join(c.procDir, "ns/net"))
+	if err != nil {
+		return nil, fmt.Errorf("the node's network namespace: %w: the helper needs hostPID, and the capability SYS_PTRACE", err)
+	}
+	cgroup2, err := node.Cgroup2()
+	if err != nil {
+		return nil, err
+	}
+	profiles, err := node.OpenProfiles(c.profiles, log)
+	if err != nil {
+		return nil, err
+	}
+	return &node.Options{Profiles: profiles, HostNetwork: host, CgroupNamespace: filepath.Join(c.procDir, "ns/cgroup"), Cgroup2: cgroup2,
+		RuntimeHandlers: append([]string{""}, c.handlers...), LeftAlone: c.leftAlone, Log: log, Metrics: node.NewMetrics()}, nil
+}
+
+// serve runs until the context ends. The rules of Pods stay: they end with the Pods.
+func (c *agentConfig) serve(ctx context.Context, a *node.Agent, o *node.Options) error {
+	listener, err := net.Listen("tcp", c.metricsAddress)
+	if err != nil {
+		return fmt.Errorf("metrics port: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := a.Ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.Handle("GET /metrics", o.Metrics.Handler())
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	o.Log.Info("serving", "metricsAddress", listener.Addr().String(), "nriSocket", c.nriSocket, "cgroup2", o.Cgroup2, "version", versionText())
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { o.Profiles.Watch(ctx); return nil })
+	group.Go(func() error { a.Reconcile(ctx); return nil })
+	group.Go(func() error { return a.Serve(ctx, c.nriSocket) })
+	group.Go(func() error {
+		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("metrics port: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		return srv.Shutdown(bound)
+	})
+	return group.Wait()
+}

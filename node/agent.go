@@ -1,0 +1,279 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/containerd/nri/pkg/api"
+
+	"github.com/pillion-dev/pillion/node/redirect"
+)
+
+// Options set an Agent up.
+type Options struct {
+	Profiles *Profiles
+	// HostNetwork is the inode number of the node's network namespace.
+	HostNetwork uint64
+	// CgroupNamespace is the path of the node's cgroup namespace; empty: the process is in it.
+	CgroupNamespace string
+	// Cgroup2 is where the hierarchy of version 2 is mounted; empty where there is none.
+	Cgroup2 string
+	// RuntimeHandlers are those whose Pods are ordinary processes of the node. Others, such as virtual machines, are not
+	// redirected.
+	RuntimeHandlers []string
+	// LeftAlone are Namespaces whose Pods are none of the helper's business, beside kube-system.
+	LeftAlone []string
+	Log       *slog.Logger
+	Metrics   *Metrics
+}
+
+// Agent answers a runtime's events. Its methods are those of an NRI plugin.
+type Agent struct {
+	Options
+	loader redirect.Loader
+	index  index
+	// deadline is how long an answer may take, in nanoseconds.
+	deadline atomic.Int64
+	features atomic.Pointer[Features]
+	// connected: the runtime calls.
+	connected atomic.Bool
+	// again has the Pods looked at by the reconciler.
+	again chan struct{}
+}
+
+// defaultDeadline is a part of the two seconds after which runtimes give a plugin up.
+const defaultDeadline = 1200 * time.Millisecond
+
+// NewAgent makes an Agent.
+func NewAgent(o Options) *Agent {
+	a := &Agent{Options: o, loader: redirect.Loader{CgroupNamespace: o.CgroupNamespace}, again: make(chan struct{}, 1)}
+	a.index.pods = map[string]*pod{}
+	a.deadline.Store(int64(defaultDeadline))
+	a.features.Store(&Features{})
+	a.Profiles.changed = a.look
+	return a
+}
+
+// look has the reconciler look at all Pods soon.
+func (a *Agent) look() {
+	select {
+	case a.again <- struct{}{}:
+	default:
+	}
+}
+
+// managed reports whether a Pod asks for anything, and may.
+func (a *Agent) managed(p *pod) bool {
+	return (p.bad != nil || p.asks.Needed()) && p.namespace != "kube-system" && !slices.Contains(a.LeftAlone, p.namespace)
+}
+
+// Configure learns what the runtime is.
+func (a *Agent) Configure(_ context.Context, _, runtime, version string) (api.EventMask, error) {
+	f := featuresOf(runtime, version)
+	a.features.Store(&f)
+	a.Metrics.runtime(&f)
+	a.Log.Info("runtime", "name", runtime, "version", version, "joins", f.Joins)
+	return api.MustParseEventMask("RunPodSandbox,StopPodSandbox,RemovePodSandbox,CreateContainer,StartContainer,StopContainer,RemoveContainer"), nil
+}
+
+// Synchronize takes up what there is. It does nothing for it yet: a runtime gives two seconds for a whole node, and holds up
+// all Pods for as long.
+func (a *Agent) Synchronize(_ context.Context, sandboxes []*api.PodSandbox, containers []*api.Container) ([]*api.ContainerUpdate, error) {
+	pods := make(map[string]*pod, len(sandboxes))
+	list := make([]*pod, 0, len(sandboxes))
+	for _, s := range sandboxes {
+		p := newPod(s)
+		pods[p.id] = p
+		list = append(list, p)
+	}
+	for _, c := range containers {
+		p := pods[c.GetPodSandboxId()]
+		if p == nil || c.GetState() == api.ContainerState_CONTAINER_STOPPED {
+			continue
+		}
+		ctr := &container{id: c.GetId()}
+		if c.GetState() == api.ContainerState_CONTAINER_RUNNING {
+			ctr.pid = int(c.GetPid())
+		}
+		p.containers[c.GetName()] = ctr
+	}
+	a.index.replace(list)
+	a.look()
+	a.Log.Info("synchronized", "pods", len(list), "containers", len(containers))
+	return nil, nil
+}
+
+// RunPodSandbox redirects a Pod before it has a container.
+func (a *Agent) RunPodSandbox(ctx context.Context, s *api.PodSandbox) error {
+	p := a.index.get(s)
+	return a.do(ctx, "RunPodSandbox", p, func() error {
+		p.locate(s)
+		return a.redirect(p)
+	})
+}
+
+// CreateContainer sees to it again, as the plugin may not have been there when the sandbox was made, and has a joiner created
+// in its target's PID namespace.
+func (a *Agent) CreateContainer(ctx context.Context, s *api.PodSandbox, c *api.Container) (*api.ContainerAdjustment, []*api.ContainerUpdate, error) {
+	p := a.index.get(s)
+	var adjust *api.ContainerAdjustment
+	err := a.do(ctx, "CreateContainer", p, func() error {
+		p.locate(s)
+		if path := networkPath(c.GetLinux().GetNamespaces()); p.netns == "" && path != "" {
+			p.netns = path
+		}
+		if err := a.redirect(p); err != nil {
+			return err
+		}
+		p.containers[c.GetName()].release()
+		ctr := &container{id: c.GetId()}
+		p.containers[c.GetName()] = ctr
+		made, err := a.join(p, c.GetName(), ctr)
+		adjust = made
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return adjust, nil, nil
+}
+
+// StartContainer knows the process, which has not begun yet: the proxy's traffic is told from the Pod's from its first packet
+// on, and a joiner is where it should be.
+func (a *Agent) StartContainer(ctx context.Context, s *api.PodSandbox, c *api.Container) error {
+	p := a.index.get(s)
+	return a.do(ctx, "StartContainer", p, func() error {
+		ctr := p.containers[c.GetName()]
+		if ctr == nil || ctr.id != c.GetId() {
+			ctr = &container{id: c.GetId()}
+			p.containers[c.GetName()] = ctr
+		}
+		ctr.pid = int(c.GetPid())
+		defer ctr.release()
+		if err := a.joined(p, c.GetName(), ctr); err != nil {
+			return err
+		}
+		if p.asks.Proxy != nil && c.GetName() == p.asks.Proxy.Name {
+			p.phase = redirect.Active
+			return a.redirect(p)
+		}
+		return nil
+	})
+}
+
+// StopContainer forgets the process.
+func (a *Agent) StopContainer(ctx context.Context, s *api.PodSandbox, c *api.Container) ([]*api.ContainerUpdate, error) {
+	p := a.index.get(s)
+	err := a.do(ctx, "StopContainer", p, func() error {
+		ctr := p.containers[c.GetName()]
+		if ctr == nil || ctr.id != c.GetId() {
+			return nil // another one has the name by now
+		}
+		ctr.release()
+		delete(p.containers, c.GetName())
+		if p.asks.Proxy != nil && c.GetName() == p.asks.Proxy.Name {
+			return a.proxyEnded(p)
+		}
+		return nil
+	})
+	return nil, err
+}
+
+// RemoveContainer forgets a container that was never started.
+func (a *Agent) RemoveContainer(ctx context.Context, s *api.PodSandbox, c *api.Container) error {
+	_, err := a.StopContainer(ctx, s, c)
+	return err
+}
+
+// StopPodSandbox has nothing to do: the rules end with the namespace, which may be gone already.
+func (a *Agent) StopPodSandbox(context.Context, *api.PodSandbox) error { return nil }
+
+// RemovePodSandbox forgets a Pod.
+func (a *Agent) RemovePodSandbox(_ context.Context, s *api.PodSandbox) error {
+	a.index.drop(s.GetId())
+	return nil
+}
+
+// errLate says that an answer could not be given in time. It fails what the runtime does, and the kubelet tries it again;
+// without an answer the runtime would go on without it.
+var errLate = errors.New("not done in time; it is tried again")
+
+// do does something for a Pod, in time or else with errLate, and one thing after the other. For a Pod that asks nothing it
+// does nothing.
+func (a *Agent) do(ctx context.Context, event string, p *pod, f func() error) error {
+	if !a.managed(p) {
+		a.Metrics.event(event, "none", 0)
+		return nil
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(a.deadline.Load()))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- p.doing(f) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = errLate
+	}
+	took, result := time.Since(began), "done"
+	if err != nil {
+		result = "refused"
+		a.Log.Error(event, "pod", p.String(), "uid", p.uid, "error", err, "took", took)
+		err = fmt.Errorf("pillion-node: %w", err)
+	}
+	a.Metrics.event(event, result, took)
+	return err
+}
+
+// doing does something under the Pod's lock. A panic is an error of that Pod alone.
+func (p *pod) doing(f func() error) (err error) {
+	p.Lock()
+	defer p.Unlock()
+	defer func() {
+		if r := recover(); r != nil {
+			slog.Error("panic", "pod", p.String(), "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", r)
+		}
+		p.trouble = err
+	}()
+	if p.bad != nil {
+		return p.bad
+	}
+	return f()
+}
+
+// reconcileEvery is how often the Pods are looked at with no reason.
+const reconcileEvery = time.Minute
+
+// Reconcile sees to Pods that there were before the plugin, to those for which something failed, and to those in which
+// somebody changed the rules, until the context ends.
+func (a *Agent) Reconcile(ctx context.Context) {
+	tick := time.NewTicker(reconcileEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-a.again:
+		}
+		managed := 0
+		for _, p := range a.index.all() {
+			if !a.managed(p) || ctx.Err() != nil {
+				continue
+			}
+			managed++
+			if err := p.doing(func() error { return a.redirect(p) }); err != nil {
+				a.Log.Warn("reconcile", "pod", p.String(), "error", err)
+			}
+		}
+		a.Metrics.pods(managed)
+	}
+}

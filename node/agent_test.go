@@ -1,0 +1,408 @@
+package node
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/containerd/nri/pkg/adaptation"
+	"github.com/containerd/nri/pkg/api"
+
+	"github.com/pillion-dev/pillion/node/namespace"
+	"github.com/pillion-dev/pillion/node/redirect"
+)
+
+// TestAPodIsRedirectedFromItsSandboxOn follows a Pod from its sandbox to its end.
+func TestAPodIsRedirectedFromItsSandboxOn(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	s := b.sandbox("web", statusOf(meshOne))
+	if err := b.run(s); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.table(s).Hash, b.wants("mesh.one", redirect.Proxy{}, redirect.Active); got != want {
+		t.Errorf("after the sandbox: %q, want %q", got, want)
+	}
+	c, _, err := b.create(s, "mesh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := b.start(s, c, syscall.SysProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.table(s).Hash, b.wants("mesh.one", proxy.proxy(t), redirect.Active); got != want {
+		t.Errorf("before the proxy's first packet: %q, want %q", got, want)
+	}
+	// The proxy is killed, and started again in another cgroup.
+	proxy.kill(t)
+	if _, err := b.runtime.StopContainer(t.Context(), &adaptation.StopContainerRequest{Pod: s.PodSandbox, Container: c}); err != nil {
+		t.Fatal(err)
+	}
+	if c, _, err = b.create(s, "mesh"); err != nil {
+		t.Fatal(err)
+	}
+	again, err := b.start(s, c, syscall.SysProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.table(s).Hash, b.wants("mesh.one", again.proxy(t), redirect.Active); got != want {
+		t.Errorf("after its restart: %q, want %q", got, want)
+	}
+	if err := b.runtime.RemovePodSandbox(t.Context(), &adaptation.RemovePodSandboxRequest{Pod: s.PodSandbox}); err != nil {
+		t.Fatal(err)
+	}
+	if left := b.agent.index.all(); len(left) > 0 {
+		t.Errorf("known after its end: %v", left)
+	}
+}
+
+// TestWhatIsNotRedirected makes Pods that are none of the helper's business, and Pods that cannot have what they ask.
+func TestWhatIsNotRedirected(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	for _, c := range []struct {
+		name   string
+		change func(s *sandbox)
+		want   string // of the error; empty: let through
+	}{
+		{"asks nothing", func(s *sandbox) { delete(s.Annotations, "pillion.dev/status") }, ""},
+		{"asks for its cgroups alone", func(s *sandbox) { s.Annotations["pillion.dev/status"] = statusOf(`plain.one "cgroup":true`) }, ""},
+		{"not from the API server", func(s *sandbox) { s.Annotations["kubernetes.io/config.source"] = "file" }, ""},
+		{"in kube-system", func(s *sandbox) { s.Namespace = "kube-system" }, ""},
+		{"in Pillion's own Namespace", func(s *sandbox) { s.Namespace = "pillion-system" }, ""},
+		{"on the host network", func(s *sandbox) { s.Linux.Namespaces = nil }, "the network namespace is the node's own"},
+		{"said to be in the node's network namespace", func(s *sandbox) { s.Linux.Namespaces[0].Path = "/proc/self/ns/net" }, "the network namespace is the node's own"},
+		{"in a virtual machine", func(s *sandbox) { s.RuntimeHandler = "kata" }, `runtime handler "kata": only the Pods of`},
+		{"with a path to another namespace", func(s *sandbox) { s.Linux.Namespaces[0].Path = "/proc/self/ns/pid" }, "is no network namespace"},
+		{"with another's network namespace", func(s *sandbox) { s.Ips = []string{"10.99.0.2"} }, "none of the Pod's addresses"},
+		{"with an unknown revision", func(s *sandbox) { s.Annotations["pillion.dev/status"] = statusOf(`mesh.zero "redirect":true`) }, "profile mesh.zero: the node does not know the profile yet"},
+		{"with a path for a revision", func(s *sandbox) {
+			s.Annotations["pillion.dev/status"] = statusOf(`mesh./../../etc/passwd "redirect":true`)
+		}, "the node does not know the profile yet"},
+		{"with a bad profile", func(s *sandbox) { s.Annotations["pillion.dev/status"] = statusOf(`bad.one "redirect":true`) }, "redirect.inbound: Invalid value: 70000"},
+		{"with a profile of another kind", func(s *sandbox) { s.Annotations["pillion.dev/status"] = statusOf(`joiner.one "redirect":true`) }, "profile joiner.one redirects nothing"},
+		{"with two proxies", func(s *sandbox) { s.Annotations["pillion.dev/status"] = statusOf(meshOne, `other.one "redirect":true`) }, "mesh and other are both the Pod's proxy"},
+		{"with a status that is no JSON", func(s *sandbox) { s.Annotations["pillion.dev/status"] = "{" }, "unexpected end of JSON input"},
+		{"with a status that is too long", func(s *sandbox) { s.Annotations["pillion.dev/status"] = strings.Repeat(" ", 65<<10) }, "the most is 65536"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := b.sandbox("web", statusOf(meshOne))
+			c.change(s)
+			err := b.run(s)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if got := b.table(s); got.Hash != "" {
+				t.Errorf("the Pod has a table: %+v", got)
+			}
+		})
+	}
+	if hash, err := hostTable(); err != nil || hash {
+		t.Errorf("the node has a table: %v, %v", hash, err)
+	}
+}
+
+// hostTable reports whether the node's own network namespace has a table of ours.
+func hostTable() (bool, error) {
+	n, err := namespace.OpenNet("/proc/self/ns/net", 0)
+	if err != nil {
+		return false, err
+	}
+	defer n.Close()
+	found, err := redirect.Read(n)
+	return found != nil, err
+}
+
+// TestAProfileThatComesLate refuses a Pod until its profile is there.
+func TestAProfileThatComesLate(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	s := b.sandbox("web", statusOf(`mesh.three "redirect":true`))
+	if err := b.run(s); err == nil || !strings.Contains(err.Error(), "does not know the profile yet") {
+		t.Fatal(err)
+	}
+	b.profile("mesh.three", testProfiles["mesh.one"])
+	b.await("the Pod can be made", func() error { return b.run(s) })
+	if got, want := b.table(s).Hash, b.wants("mesh.one", redirect.Proxy{}, redirect.Active); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestTheHelperIsAway makes sandboxes and containers while there is no plugin. Whatever comes next heals it: the next event,
+// or the plugin's return.
+func TestTheHelperIsAway(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	b.stop()
+	first, second := b.sandbox("first", statusOf(meshOne)), b.sandbox("second", statusOf(meshOne))
+	for _, s := range []*sandbox{first, second} {
+		if err := b.run(s); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.table(s); got.Hash != "" {
+			t.Fatalf("there is a table with no plugin: %+v", got)
+		}
+	}
+	c, _, err := b.create(second, "mesh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := b.start(second, c, syscall.SysProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.mu.Lock()
+	b.pods, b.ctrs = []*api.PodSandbox{second.PodSandbox}, []*api.Container{c}
+	b.mu.Unlock()
+	b.serve()
+	b.await("the Pod that there was is redirected", func() error {
+		if got, want := b.table(second).Hash, b.wants("mesh.one", proxy.proxy(t), redirect.Active); got != want {
+			return fmt.Errorf("%q, want %q", got, want)
+		}
+		return nil
+	})
+	// The other sandbox was made in the gap, so nothing told of it; its first container does.
+	if _, _, err := b.create(first, "mesh-gate"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.table(first).Hash, b.wants("mesh.one", redirect.Proxy{}, redirect.Active); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestRulesThatSomebodyChangedComeBack deletes them behind the helper's back.
+func TestRulesThatSomebodyChangedComeBack(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	s := b.sandbox("web", statusOf(meshOne))
+	if err := b.run(s); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&redirect.Loader{}).Remove(s.net); err != nil {
+		t.Fatal(err)
+	}
+	b.agent.look()
+	b.await("they come back", func() error {
+		if b.table(s).Hash == "" {
+			return fmt.Errorf("no table")
+		}
+		return nil
+	})
+}
+
+// TestASlowPodIsRefusedInTime holds a Pod up: it is refused before the runtime would give the plugin up and go on without it,
+// and other Pods are answered.
+func TestASlowPodIsRefusedInTime(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	slow, other := b.sandbox("slow", statusOf(meshOne)), b.sandbox("other", statusOf(meshOne))
+	p := b.agent.index.get(slow.PodSandbox)
+	p.Lock()
+	err := b.run(slow)
+	if err == nil || !strings.Contains(err.Error(), errLate.Error()) {
+		t.Errorf("got %v", err)
+	}
+	if err := b.run(other); err != nil {
+		t.Error(err)
+	}
+	p.Unlock()
+	b.await("the slow Pod is done in the end", func() error { return b.run(slow) })
+}
+
+// TestDirectAfterProxy ends the proxy for good while another container works.
+func TestDirectAfterProxy(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	s := b.sandbox("web", statusOf(`mesh.two "redirect":true`))
+	if err := b.run(s); err != nil {
+		t.Fatal(err)
+	}
+	var last *api.Container
+	for _, name := range []string{"app", "mesh"} {
+		c, _, err := b.create(s, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.start(s, c, syscall.SysProcAttr{}); err != nil {
+			t.Fatal(err)
+		}
+		last = c
+	}
+	if _, err := b.runtime.StopContainer(t.Context(), &adaptation.StopContainerRequest{Pod: s.PodSandbox, Container: last}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.table(s).Hash, b.wants("mesh.two", redirect.Proxy{}, redirect.Drain); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestAJoinerIsInItsTargetsNamespace has a container created there, and looks whether it is.
+func TestAJoinerIsInItsTargetsNamespace(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	s := b.sandbox("web", statusOf(`joiner.one "join":"app"`))
+	if err := b.run(s); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.create(s, "joiner"); err == nil || !strings.Contains(err.Error(), "container joiner waits for app") {
+		t.Errorf("with no target: %v", err)
+	}
+	c, _, err := b.create(s, "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := b.start(s, c, syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	joiner, res, err := b.create(s, "joiner")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := res.GetAdjust().GetLinux().GetNamespaces()
+	if len(got) != 1 || got[0].GetType() != "pid" {
+		t.Fatalf("adjusted: %v", res)
+	}
+	want, err := namespace.InodeOf(fmt.Sprintf("/proc/%d/ns/pid", target.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, err := namespace.InodeOf(got[0].GetPath()); err != nil || at != want {
+		t.Errorf("the path leads to %d, %v, want %d", at, err, want)
+	}
+	// A process that is somewhere else, as where a runtime ignores the adjustment, is not let run.
+	if _, err := b.start(s, joiner, syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}); err == nil || !strings.Contains(err.Error(), "and not in that of app") {
+		t.Errorf("elsewhere: %v", err)
+	}
+	if _, err := os.Stat(got[0].GetPath()); err == nil {
+		t.Error("the namespace is held open after the start")
+	}
+	target.kill(t)
+	if _, _, err := b.create(s, "joiner"); err == nil || !strings.Contains(err.Error(), "it has ended") {
+		t.Errorf("with a dead target: %v", err)
+	}
+}
+
+// TestAForeignProcessIsNotJoined gives the target's number to a process of another container.
+func TestAForeignProcessIsNotJoined(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	s, other := b.sandbox("web", statusOf(`joiner.one "join":"app"`)), b.sandbox("other", statusOf(meshOne))
+	c, _, err := b.create(other, "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := b.start(other, c, syscall.SysProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, _, err = b.create(s, "app"); err != nil {
+		t.Fatal(err)
+	}
+	c.Pid = uint32(foreign.cmd.Process.Pid)
+	if err := b.runtime.StartContainer(t.Context(), &adaptation.StartContainerRequest{Pod: s.PodSandbox, Container: c}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.create(s, "joiner"); err == nil || !strings.Contains(err.Error(), "is not of container") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOldRuntimesCannotJoin(t *testing.T) {
+	b := newBed(t, "v2.1.4")
+	s := b.sandbox("web", statusOf(`joiner.one "join":"app"`))
+	if _, _, err := b.create(s, "joiner"); err == nil || !strings.Contains(err.Error(), "containerd v2.1.4 cannot do that; it takes containerd 2.2 or CRI-O 1.34") {
+		t.Errorf("got %v", err)
+	}
+	for _, c := range []struct {
+		runtime, version string
+		want             bool
+	}{{"containerd", "v2.2.0", true}, {"containerd", "2.4.2~ds1", true}, {"containerd", "v3.0.0-rc.1", true}, {"containerd", "1.7.35", false}, {"cri-o", "1.34.0", true},
+		{"cri-o", "1.33.9", false}, {"CRI-O", "2.0", true}, {"other", "9.9", false}, {"containerd", "", false}} {
+		if got := featuresOf(c.runtime, c.version).Joins; got != c.want {
+			t.Errorf("%s %s: %v", c.runtime, c.version, got)
+		}
+	}
+}
+
+// TestManyPodsAtOnce prints how long the helper holds a runtime up.
+func TestManyPodsAtOnce(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	const n = 50
+	errs := make(chan error, n)
+	var boxes []*sandbox
+	for i := range n {
+		boxes = append(boxes, b.sandbox(fmt.Sprint("web-", i), statusOf(meshOne)))
+	}
+	began := time.Now()
+	for _, s := range boxes {
+		go func() { errs <- b.run(s) }()
+	}
+	for range n {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("%d Pods in %s", n, time.Since(began))
+	want := b.wants("mesh.one", redirect.Proxy{}, redirect.Active)
+	for _, s := range boxes {
+		if got := b.table(s).Hash; got != want {
+			t.Errorf("%s: %q", s.Name, got)
+		}
+	}
+}
+
+// TestProfilesAreAConfigMap replaces the directory as the kubelet does, by a symbolic link.
+func TestProfilesAreAConfigMap(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	dir := filepath.Join(b.dir, "map")
+	write := func(version, revision string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Join(dir, version), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, version, "mesh."+revision), []byte(testProfiles["mesh.one"]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range [][2]string{{version, "..new"}, {filepath.Join("..data", "mesh."+revision), "mesh." + revision}} {
+			if err := os.Symlink(link[0], filepath.Join(dir, link[1])); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Rename(filepath.Join(dir, "..new"), filepath.Join(dir, "..data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("..1", "one")
+	p, err := OpenProfiles(dir, b.agent.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go p.Watch(t.Context())
+	if names, _ := p.Names(); len(names) != 1 || names[0] != "mesh.one" {
+		t.Fatalf("%v", names)
+	}
+	write("..2", "two")
+	b.await("the new one is known", func() error { _, err := p.Get("mesh", "two"); return err })
+}
+
+func TestOneHelperANode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := Lock(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := make(chan error, 1)
+	go func() {
+		again, err := Lock(t.Context(), path)
+		if err == nil {
+			again()
+		}
+		second <- err
+	}()
+	select {
+	case err := <-second:
+		t.Fatalf("a second one has the lock: %v", err)
+	case <-time.After(500 * time.Millisecond):
+	}
+	unlock()
+	if err := <-second; err != nil {
+		t.Fatal(err)
+	}
+}

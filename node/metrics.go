@@ -1,0 +1,71 @@
+package node
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the helper's own.
+type Metrics struct {
+	registry  *prometheus.Registry
+	events    *prometheus.HistogramVec
+	connected prometheus.Gauge
+	sessions  prometheus.Counter
+	managed   prometheus.Gauge
+	redirects prometheus.Counter
+	info      *prometheus.GaugeVec
+}
+
+// NewMetrics makes the metrics.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		events: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pillion_node_event_seconds",
+			Help:    "Time for an answer to the runtime, by event and result: done, refused or none (the Pod asks nothing).",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2}}, []string{"event", "result"}),
+		connected: prometheus.NewGauge(prometheus.GaugeOpts{Name: "pillion_node_connected", Help: "1 while the runtime calls the helper, else 0."}),
+		sessions:  prometheus.NewCounter(prometheus.CounterOpts{Name: "pillion_node_sessions_total", Help: "Times the helper has registered with the runtime."}),
+		managed:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "pillion_node_pods", Help: "Pods of the node that ask the helper for something."}),
+		redirects: prometheus.NewCounter(prometheus.CounterOpts{Name: "pillion_node_redirects_total", Help: "Times the rules of a Pod were written, because they were new or not as they should be."}),
+		info: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "pillion_node_runtime_info", Help: "1, labelled with the runtime, its version, and whether it can put a container into another's PID namespace."},
+			[]string{"runtime", "version", "joins"}),
+	}
+	m.registry.MustRegister(m.events, m.connected, m.sessions, m.managed, m.redirects, m.info,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves them.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
+}
+
+func (m *Metrics) event(event, result string, took time.Duration) {
+	m.events.WithLabelValues(event, result).Observe(took.Seconds())
+}
+
+func (m *Metrics) runtime(f *Features) {
+	m.info.Reset()
+	joins := "false"
+	if f.Joins {
+		joins = "true"
+	}
+	m.info.WithLabelValues(f.Runtime, f.Version, joins).Set(1)
+}
+
+func (m *Metrics) pods(n int) { m.managed.Set(float64(n)) }
+
+func (m *Metrics) redirected() { m.redirects.Inc() }
+
+func (m *Metrics) session(up bool) {
+	if up {
+		m.sessions.Inc()
+		m.connected.Set(1)
+		return
+	}
+	m.connected.Set(0)
+}
