@@ -12,6 +12,7 @@ import (
 
 	"github.com/containerd/nri/pkg/api"
 
+	"github.com/pillion-dev/pillion/node/cgroup"
 	"github.com/pillion-dev/pillion/node/redirect"
 )
 
@@ -24,6 +25,9 @@ type Options struct {
 	CgroupNamespace string
 	// Cgroup2 is where the hierarchy of version 2 is mounted; empty where there is none.
 	Cgroup2 string
+	// Hierarchies are where the node's cgroups are mounted, and Supported which files containers have there.
+	Hierarchies cgroup.Hierarchies
+	Supported   cgroup.Supported
 	// RuntimeHandlers are those whose Pods are ordinary processes of the node. Others, such as virtual machines, are not
 	// redirected.
 	RuntimeHandlers []string
@@ -38,6 +42,7 @@ type Agent struct {
 	Options
 	loader redirect.Loader
 	index  index
+	ledger *ledger
 	// deadline is how long an answer may take, in nanoseconds.
 	deadline atomic.Int64
 	features atomic.Pointer[Features]
@@ -57,6 +62,8 @@ func NewAgent(o Options) *Agent {
 	a.deadline.Store(int64(defaultDeadline))
 	a.features.Store(&Features{})
 	a.Profiles.changed = a.look
+	a.ledger = newLedger(o.Hierarchies, o.CgroupNamespace, func(name, revision string) bool { _, err := a.Profiles.Get(name, revision); return err == nil })
+	a.Metrics.registry.MustRegister(a.ledger)
 	return a
 }
 
@@ -68,9 +75,9 @@ func (a *Agent) look() {
 	}
 }
 
-// managed reports whether a Pod asks for anything, and may.
+// managed reports whether a Pod is injected, and may ask for something.
 func (a *Agent) managed(p *pod) bool {
-	return (p.bad != nil || p.asks.Needed()) && p.namespace != "kube-system" && !slices.Contains(a.LeftAlone, p.namespace)
+	return (p.bad != nil || p.asks != nil) && p.namespace != "kube-system" && !slices.Contains(a.LeftAlone, p.namespace)
 }
 
 // Configure learns what the runtime is.
@@ -79,7 +86,7 @@ func (a *Agent) Configure(_ context.Context, _, runtime, version string) (api.Ev
 	a.features.Store(&f)
 	a.Metrics.runtime(&f)
 	a.Log.Info("runtime", "name", runtime, "version", version, "joins", f.Joins)
-	return api.MustParseEventMask("RunPodSandbox,StopPodSandbox,RemovePodSandbox,CreateContainer,StartContainer,StopContainer,RemoveContainer"), nil
+	return api.MustParseEventMask("RunPodSandbox,StopPodSandbox,RemovePodSandbox,CreateContainer,StartContainer,UpdateContainer,StopContainer,RemoveContainer"), nil
 }
 
 // Synchronize takes up what there is. It does nothing for it yet: a runtime gives two seconds for a whole node, and holds up
@@ -134,9 +141,15 @@ func (a *Agent) CreateContainer(ctx context.Context, s *api.PodSandbox, c *api.C
 		p.containers[c.GetName()].release()
 		ctr := &container{id: c.GetId()}
 		p.containers[c.GetName()] = ctr
-		made, err := a.join(p, c.GetName(), ctr)
+		made := &api.ContainerAdjustment{}
+		if err := a.govern(p, c.GetName(), c, made); err != nil {
+			return err
+		}
+		if err := a.join(p, c.GetName(), ctr, made); err != nil {
+			return err
+		}
 		adjust = made
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, nil, err
@@ -156,6 +169,7 @@ func (a *Agent) StartContainer(ctx context.Context, s *api.PodSandbox, c *api.Co
 		}
 		ctr.pid = int(c.GetPid())
 		defer ctr.release()
+		a.ledger.started(p, c.GetName(), ctr)
 		if err := a.joined(p, c.GetName(), ctr); err != nil {
 			return err
 		}
@@ -167,9 +181,24 @@ func (a *Agent) StartContainer(ctx context.Context, s *api.PodSandbox, c *api.Co
 	})
 }
 
+// UpdateContainer has a container that is resized in place keep to its profile.
+func (a *Agent) UpdateContainer(ctx context.Context, s *api.PodSandbox, c *api.Container, r *api.LinuxResources) (updates []*api.ContainerUpdate, err error) {
+	p := a.index.get(s)
+	var made []*api.ContainerUpdate
+	err = a.do(ctx, "UpdateContainer", p, func() (err error) {
+		made, err = a.resize(p, c, r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
 // StopContainer forgets the process.
 func (a *Agent) StopContainer(ctx context.Context, s *api.PodSandbox, c *api.Container) ([]*api.ContainerUpdate, error) {
 	p := a.index.get(s)
+	a.ledger.stopped(c.GetId())
 	err := a.do(ctx, "StopContainer", p, func() error {
 		ctr := p.containers[c.GetName()]
 		if ctr == nil || ctr.id != c.GetId() {
@@ -196,6 +225,7 @@ func (a *Agent) StopPodSandbox(context.Context, *api.PodSandbox) error { return 
 
 // RemovePodSandbox forgets a Pod.
 func (a *Agent) RemovePodSandbox(_ context.Context, s *api.PodSandbox) error {
+	a.ledger.removed(s.GetId())
 	a.index.drop(s.GetId())
 	return nil
 }
@@ -270,10 +300,20 @@ func (a *Agent) Reconcile(ctx context.Context) {
 				continue
 			}
 			managed++
-			if err := p.doing(func() error { return a.redirect(p) }); err != nil {
+			if err := p.doing(func() error { a.account(p); return a.redirect(p) }); err != nil {
 				a.Log.Warn("reconcile", "pod", p.String(), "error", err)
 			}
 		}
 		a.Metrics.pods(managed)
 	}
 }
+
+// account opens the accounts of containers that there were before the helper.
+func (a *Agent) account(p *pod) {
+	for name, c := range p.containers {
+		a.ledger.started(p, name, c)
+	}
+}
+
+// Ledger reads what containers use, at times, until the context ends.
+func (a *Agent) Ledger(ctx context.Context) { a.ledger.run(ctx) }

@@ -30,33 +30,32 @@ func (c *container) release() {
 }
 
 // join has a joiner created in the PID namespace of its target, which has to run. The lock is held.
-func (a *Agent) join(p *pod, name string, ctr *container) (*api.ContainerAdjustment, error) {
+func (a *Agent) join(p *pod, name string, ctr *container, adjust *api.ContainerAdjustment) error {
 	join, ok := p.asks.Joins[name]
 	if !ok {
-		return nil, nil
+		return nil
 	}
 	profile, err := a.Profiles.Get(join.Sidecar.Name, join.Sidecar.Revision)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !profile.Joins {
-		return nil, fmt.Errorf("profile %s joins nothing, and the Pod says it does", ProfileKey(join.Sidecar))
+		return fmt.Errorf("profile %s joins nothing, and the Pod says it does", ProfileKey(join.Sidecar))
 	}
 	if f := a.features.Load(); !f.Joins {
-		return nil, fmt.Errorf("container %s cannot be put into the PID namespace of %s: %s %s cannot do that; it takes containerd 2.2 or CRI-O 1.34", name, join.Target, f.Runtime, f.Version)
+		return fmt.Errorf("container %s cannot be put into the PID namespace of %s: %s %s cannot do that; it takes containerd 2.2 or CRI-O 1.34", name, join.Target, f.Runtime, f.Version)
 	}
 	target := p.containers[join.Target]
 	if target == nil || target.pid == 0 {
-		return nil, fmt.Errorf("container %s waits for %s, whose PID namespace it is to be in and which does not run", name, join.Target)
+		return fmt.Errorf("container %s waits for %s, whose PID namespace it is to be in and which does not run", name, join.Target)
 	}
 	held, err := a.hold(target)
 	if err != nil {
-		return nil, fmt.Errorf("container %s waits for %s, whose PID namespace it is to be in: %w", name, join.Target, err)
+		return fmt.Errorf("container %s waits for %s, whose PID namespace it is to be in: %w", name, join.Target, err)
 	}
 	ctr.joining = held
-	adjust := &api.ContainerAdjustment{}
 	adjust.AddOrReplaceNamespace(&api.LinuxNamespace{Type: "pid", Path: held.path()})
-	return adjust, nil
+	return nil
 }
 
 // hold opens a container's PID namespace.

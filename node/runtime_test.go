@@ -18,6 +18,7 @@ import (
 	"github.com/containerd/nri/pkg/api"
 	"golang.org/x/sys/unix"
 
+	"github.com/pillion-dev/pillion/node/cgroup"
 	"github.com/pillion-dev/pillion/node/namespace"
 	"github.com/pillion-dev/pillion/node/redirect"
 )
@@ -129,7 +130,7 @@ func (b *bed) serve() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.agent = NewAgent(Options{Profiles: profiles, HostNetwork: b.host, Cgroup2: b.cgroup2, RuntimeHandlers: []string{"", "runc"},
+	b.agent = NewAgent(Options{Profiles: profiles, HostNetwork: b.host, Cgroup2: b.cgroup2, Hierarchies: cgroup.Hierarchies{"": b.cgroup2}, RuntimeHandlers: []string{"", "runc"},
 		LeftAlone: []string{"pillion-system"}, Log: log, Metrics: NewMetrics()})
 	ctx, cancel := context.WithCancel(b.t.Context())
 	var running sync.WaitGroup

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pillion-dev/pillion/node"
+	"github.com/pillion-dev/pillion/node/cgroup"
 	"github.com/pillion-dev/pillion/node/namespace"
 )
 
@@ -81,12 +82,31 @@ func (c *agentConfig) options(log *slog.Logger) (*node.Options, error) {
 	if err != nil {
 		return nil, err
 	}
+	hierarchies, supported, err := c.cgroups()
+	if err != nil {
+		return nil, err
+	}
 	profiles, err := node.OpenProfiles(c.profiles, log)
 	if err != nil {
 		return nil, err
 	}
 	return &node.Options{Profiles: profiles, HostNetwork: host, CgroupNamespace: filepath.Join(c.procDir, "ns/cgroup"), Cgroup2: cgroup2,
+		Hierarchies: hierarchies, Supported: supported,
 		RuntimeHandlers: append([]string{""}, c.handlers...), LeftAlone: c.leftAlone, Log: log, Metrics: node.NewMetrics()}, nil
+}
+
+// cgroups finds where cgroups are, and which files there are: the helper is in a container's cgroup itself.
+func (c *agentConfig) cgroups() (cgroup.Hierarchies, cgroup.Supported, error) {
+	h, err := cgroup.Find()
+	if err != nil {
+		return nil, cgroup.Supported{}, err
+	}
+	var own []byte
+	err = namespace.OnHost(filepath.Join(c.procDir, "ns/cgroup"), func() (err error) { own, err = os.ReadFile("/proc/self/cgroup"); return err })
+	if err != nil {
+		return nil, cgroup.Supported{}, err
+	}
+	return h, h.Supports(cgroup.ParsePaths(string(own))), nil
 }
 
 // serve runs until the context ends. The rules of Pods stay: they end with the Pods.
@@ -106,10 +126,11 @@ func (c *agentConfig) serve(ctx context.Context, a *node.Agent, o *node.Options)
 	})
 	mux.Handle("GET /metrics", o.Metrics.Handler())
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
-	o.Log.Info("serving", "metricsAddress", listener.Addr().String(), "nriSocket", c.nriSocket, "cgroup2", o.Cgroup2, "version", versionText())
+	o.Log.Info("serving", "metricsAddress", listener.Addr().String(), "nriSocket", c.nriSocket, "cgroup2", o.Cgroup2, "cgroups", o.Supported, "version", versionText())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { o.Profiles.Watch(ctx); return nil })
 	group.Go(func() error { a.Reconcile(ctx); return nil })
+	group.Go(func() error { a.Ledger(ctx); return nil })
 	group.Go(func() error { return a.Serve(ctx, c.nriSocket) })
 	group.Go(func() error {
 		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
