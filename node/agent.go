@@ -161,6 +161,9 @@ func (a *Agent) CreateContainer(ctx context.Context, s *api.PodSandbox, c *api.C
 // on, and a joiner is where it should be.
 func (a *Agent) StartContainer(ctx context.Context, s *api.PodSandbox, c *api.Container) error {
 	p := a.index.get(s)
+	if !a.managed(p) {
+		p.seen(c.GetName(), c.GetId(), int(c.GetPid()))
+	}
 	return a.do(ctx, "StartContainer", p, func() error {
 		ctr := p.containers[c.GetName()]
 		if ctr == nil || ctr.id != c.GetId() {
@@ -199,6 +202,9 @@ func (a *Agent) UpdateContainer(ctx context.Context, s *api.PodSandbox, c *api.C
 func (a *Agent) StopContainer(ctx context.Context, s *api.PodSandbox, c *api.Container) ([]*api.ContainerUpdate, error) {
 	p := a.index.get(s)
 	a.ledger.stopped(c.GetId())
+	if !a.managed(p) {
+		p.gone(c.GetName(), c.GetId())
+	}
 	err := a.do(ctx, "StopContainer", p, func() error {
 		ctr := p.containers[c.GetName()]
 		if ctr == nil || ctr.id != c.GetId() {

@@ -20,7 +20,9 @@ type pod struct {
 
 	sync.Mutex
 	// netns is the path of its network namespace; empty on the host network.
-	netns      string
+	netns string
+	// pid is that of the process that holds the Pod's namespaces; 0 where the runtime has none.
+	pid        int
 	ips        []netip.Addr
 	containers map[string]*container
 	proxy      redirect.Proxy
@@ -53,6 +55,9 @@ func newPod(s *api.PodSandbox) *pod {
 func (p *pod) locate(s *api.PodSandbox) {
 	if path := networkPath(s.GetLinux().GetNamespaces()); path != "" {
 		p.netns = path
+	}
+	if s.GetPid() != 0 {
+		p.pid = int(s.GetPid())
 	}
 	var ips []netip.Addr
 	for _, text := range s.GetIps() {
@@ -116,4 +121,20 @@ func (x *index) all() []*pod {
 		out = append(out, p)
 	}
 	return out
+}
+
+// seen takes up a container as an event tells of it; for a Pod that asks nothing that is all that is done.
+func (p *pod) seen(name, id string, pid int) {
+	p.Lock()
+	defer p.Unlock()
+	p.containers[name] = &container{id: id, pid: pid}
+}
+
+// gone forgets a container.
+func (p *pod) gone(name, id string) {
+	p.Lock()
+	defer p.Unlock()
+	if c := p.containers[name]; c != nil && c.id == id {
+		delete(p.containers, name)
+	}
 }

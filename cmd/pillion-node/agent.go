@@ -35,7 +35,7 @@ func (c *agentConfig) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("pillion-node agent", pflag.ContinueOnError)
 	f.StringVar(&c.nriSocket, "nri-socket", "/var/run/nri/nri.sock", "socket of the container runtime's NRI")
 	f.StringVar(&c.profiles, "profiles", "/etc/pillion/profiles", "directory of profiles, as the controller's ConfigMap is mounted")
-	f.StringVar(&c.stateDir, "state-dir", "/run/pillion", "directory of the lock of the node's one helper")
+	f.StringVar(&c.stateDir, "state-dir", "/run/pillion", "directory of the lock of the node's one helper, and of the socket at which it answers root")
 	f.StringVar(&c.metricsAddress, "metrics-address", ":9105", "address of /healthz, /readyz and /metrics (plain HTTP)")
 	f.StringVar(&c.procDir, "host-process", "/proc/1", "a process in the node's own namespaces, below /proc")
 	f.StringSliceVar(&c.handlers, "runtime-handlers", []string{"runc", "crun"}, "runtime handlers, beside the default one, whose Pods are ordinary processes of the node; others are not redirected")
@@ -131,6 +131,7 @@ func (c *agentConfig) serve(ctx context.Context, a *node.Agent, o *node.Options)
 	group.Go(func() error { o.Profiles.Watch(ctx); return nil })
 	group.Go(func() error { a.Reconcile(ctx); return nil })
 	group.Go(func() error { a.Ledger(ctx); return nil })
+	group.Go(func() error { return a.Answer(ctx, c.stateDir) })
 	group.Go(func() error { return a.Serve(ctx, c.nriSocket) })
 	group.Go(func() error {
 		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -2,6 +2,7 @@
 //
 //	pillion-node agent         on every node: answer the container runtime
 //	pillion-node gate          in a Pod: end well once the Pod's traffic is redirected
+//	pillion-node inspect POD   on a node, by root: say what there is of a Pod
 //	pillion-node capabilities  say what this node can do
 //	pillion-node version
 package main
@@ -22,11 +23,11 @@ import (
 // version is set by the linker for releases.
 var version = ""
 
-const usage = `usage: pillion-node agent|gate|capabilities|version [flags]
+const usage = `usage: pillion-node agent|gate|inspect|capabilities|version [flags]
 `
 
 // commands by name.
-var commands = map[string]func(ctx context.Context, args []string) error{"agent": agent, "gate": waitAtGate, "capabilities": capabilities, "version": printVersion}
+var commands = map[string]func(ctx context.Context, args []string) error{"agent": agent, "gate": waitAtGate, "inspect": inspect, "capabilities": capabilities, "version": printVersion}
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
