@@ -42,7 +42,7 @@ func newRequest(pod *Pod, ns *Namespace) *request {
 	if !asked && ns.asks() {
 		r.asks, r.asksFrom = def, FromNamespace
 	}
-	if ns.requires() && hasDefault && asked {
+	if ns.requires() && hasDefault && asked && strings.TrimSpace(def) != v1alpha1.InjectFalse {
 		r.asks = def
 		if own != v1alpha1.InjectFalse && own != "" {
 			r.asks = def + "," + own

@@ -22,6 +22,7 @@ import (
 var plane struct {
 	url    string
 	client *http.Client
+	ca     []byte
 	// kubeconfig is what a webhook that does answer runs with.
 	kubeconfig string
 	stop       []func()
@@ -43,7 +44,7 @@ var started = sync.OnceValue(func() error {
 		return err
 	}
 	plane.stop = append(plane.stop, control.Stop)
-	plane.url, plane.client, plane.kubeconfig = control.URL(), control.HTTPClient(), control.Kubeconfig()
+	plane.url, plane.client, plane.kubeconfig, plane.ca = control.URL(), control.HTTPClient(), control.Kubeconfig(), control.CA()
 	return nil
 })
 
@@ -61,7 +62,9 @@ var plurals = map[string]string{
 	"CustomResourceDefinition": "customresourcedefinitions", "ServiceAccount": "serviceaccounts", "ClusterRole": "clusterroles",
 	"ClusterRoleBinding": "clusterrolebindings", "Role": "roles", "RoleBinding": "rolebindings", "Service": "services",
 	"Deployment": "deployments", "PodDisruptionBudget": "poddisruptionbudgets", "NetworkPolicy": "networkpolicies",
-	"HorizontalPodAutoscaler": "horizontalpodautoscalers", "ConfigMap": "configmaps", "Pod": "pods",
+	"HorizontalPodAutoscaler": "horizontalpodautoscalers", "ConfigMap": "configmaps", "Pod": "pods", "Job": "jobs", "Secret": "secrets",
+	"Certificate": "certificates", "Issuer": "issuers", "ServiceMonitor": "servicemonitors", "PodMonitor": "podmonitors",
+	"PrometheusRule":               "prometheusrules",
 	"MutatingWebhookConfiguration": "mutatingwebhookconfigurations", "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
 	"ValidatingAdmissionPolicy": "validatingadmissionpolicies", "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
 }
@@ -155,17 +158,19 @@ func withURL(t *testing.T, o *object, url string, ca []byte) []byte {
 	return text
 }
 
-// install puts the chart on the API server, all but what cert-manager defines, with webhooks that nobody answers.
+// install puts the chart on the API server, with webhooks that nobody answers.
 func install(t *testing.T) []*object {
 	t.Helper()
 	if err := started(); err != nil {
 		t.Fatal(err)
 	}
+	useDefinitions(t)
 	makeNamespace(t, namespace, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}, nil)
 	all := objects(t, render(t))
 	for _, o := range all {
 		switch {
-		case strings.HasPrefix(o.APIVersion, "cert-manager.io/"):
+		case o.Annotations["helm.sh/hook"] == "pre-delete":
+			apply(t, o, o.JSON, "&dryRun=All")
 		case o.Kind == "Pod": // the one of helm test: its ServiceAccount may come after it here
 			apply(t, o, o.JSON, "&dryRun=All")
 		default:
@@ -230,14 +235,18 @@ func makeNamespace(t *testing.T, name string, labels, annotations map[string]str
 // await calls try until it gives no error, for at most 30 seconds.
 func await(t *testing.T, what string, try func() error) {
 	t.Helper()
-	var err error
-	for range 300 {
-		if err = try(); err == nil {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
+	if err := wait(try); err != nil {
+		t.Fatalf("%s: %v", what, err)
 	}
-	t.Fatalf("%s: %v", what, err)
+}
+
+// wait calls try until it gives no error, for at most 30 seconds, and gives the last.
+func wait(try func() error) (err error) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		if err = try(); err == nil || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 const (
@@ -268,14 +277,18 @@ func withContainer(name string) func(map[string]any) {
 func TestAPIServerTakesEveryObject(t *testing.T) {
 	useChart(t)
 	t.Run("everything there is", func(t *testing.T) {
-		for _, o := range objects(t, render(t, "--values", chartDir+"/ci/provided-values.yaml")) {
-			if strings.HasPrefix(o.APIVersion, "monitoring.coreos.com/") || o.Kind == "Pod" {
-				continue
-			}
-			if o.Namespace == "" && o.Kind == "ConfigMap" {
-				o.Namespace = namespace
-			}
-			apply(t, o, o.JSON, "&dryRun=All")
+		for name, args := range variants(t) {
+			t.Run(name, func(t *testing.T) {
+				for _, o := range objects(t, render(t, args...)) {
+					if o.Kind == "Pod" { // its ServiceAccount is not there
+						continue
+					}
+					if o.Namespace == "" && o.Kind == "ConfigMap" {
+						o.Namespace = namespace
+					}
+					apply(t, o, o.JSON, "&dryRun=All")
+				}
+			})
 		}
 	})
 	// In a Namespace that enforces the level restricted, with the priority class that the chart asks for.
@@ -410,7 +423,8 @@ func TestRefusalNamesWhatIsMissing(t *testing.T) {
 	useChart(t)
 	makeNamespace(t, "refusal", nil, nil)
 	a := do(t, http.MethodPost, "/api/v1/namespaces/refusal/pods", pod("p", map[string]string{inject: "proxy,adapter,log-shipper"}, withContainer("adapter")))
-	want := "pillion: sidecars asked for but not injected: proxy, log-shipper; is the webhook up? kubectl -n pillion-system get deployment pillion"
+	want := "pillion: sidecars asked for but not injected: proxy, log-shipper; is the webhook up? kubectl -n pillion-system get deployment pillion" +
+		"; controllers try again by themselves; a Pod that can do without says pillion.dev/failure-policy: Ignore"
 	if a.Status != http.StatusForbidden || !strings.HasSuffix(a.Message(), want) {
 		t.Errorf("%d %s\nwant %s", a.Status, a.Message(), want)
 	}

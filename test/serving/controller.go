@@ -21,6 +21,8 @@ type ControllerConfig struct {
 	Kubeconfig string
 	// Namespace is that of the Lease and of dry runs.
 	Namespace string
+	// TLSDir holds the certificate to serve, now or later; empty has the program make one.
+	TLSDir string
 	// Flags are added to those that follow from the above.
 	Flags []string
 	// Log receives the controller's log lines; nil discards them.
@@ -57,10 +59,17 @@ func (c *Controller) start(ctx context.Context, cfg ControllerConfig) (err error
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	args := append([]string{"--self-signed", "--listen-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", "--kubeconfig=" + cfg.Kubeconfig,
+	certificate := "--self-signed"
+	if cfg.TLSDir != "" {
+		certificate = "--tls-dir=" + cfg.TLSDir
+		if c.CA, err = readCAFile(cfg.TLSDir); err != nil {
+			return err
+		}
+	}
+	args := append([]string{certificate, "--listen-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", "--kubeconfig=" + cfg.Kubeconfig,
 		"--leader-election-namespace=" + cfg.Namespace, "--dry-run-namespace=" + cfg.Namespace}, cfg.Flags...)
 	c.cmd = exec.Command(cfg.Program, args...)
-	c.cmd.Env = append(os.Environ(), "TMPDIR="+c.dir)
+	c.cmd.Env = append(os.Environ(), "TMPDIR="+c.dir, "POD_NAMESPACE="+cfg.Namespace)
 	c.cmd.SysProcAttr = dieWithParent()
 	stdout, out := io.Pipe()
 	stderr, logs := io.Pipe()

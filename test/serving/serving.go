@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -29,6 +30,12 @@ type Config struct {
 	Kubeconfig string
 	// FromCluster serves the API server's entries.
 	FromCluster bool
+	// Program is what BuildWebhook built; empty builds it.
+	Program string
+	// TLSDir holds the certificate to serve, now or later; empty has the program make one.
+	TLSDir string
+	// Flags are added to those that follow from the above.
+	Flags []string
 	// Log receives the server's log lines; nil discards them.
 	Log io.Writer
 }
@@ -65,24 +72,25 @@ func Start(ctx context.Context, cfg Config) (*Webhook, error) {
 	return w, nil
 }
 
-func (w *Webhook) start(ctx context.Context, cfg Config) error {
-	program, err := build(ctx, w.dir, "pillion-webhook")
-	if err != nil {
-		return err
+// BuildWebhook builds the program into a directory and gives its path.
+func BuildWebhook(ctx context.Context, dir string) (string, error) {
+	return build(ctx, dir, "pillion-webhook")
+}
+
+func (w *Webhook) start(ctx context.Context, cfg Config) (err error) {
+	if cfg.Program == "" {
+		if cfg.Program, err = BuildWebhook(ctx, w.dir); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	args := []string{"--self-signed", "--listen-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0"}
-	if cfg.Catalog != "" {
-		args = append(args, "--catalog="+cfg.Catalog)
+	args, err := w.arguments(cfg)
+	if err != nil {
+		return err
 	}
-	if cfg.FromCluster {
-		args = append(args, "--catalog-from-cluster")
-	}
-	if cfg.Kubeconfig != "" {
-		args = append(args, "--kubeconfig="+cfg.Kubeconfig)
-	}
-	w.cmd = exec.Command(program, args...)
+	w.cmd = exec.Command(cfg.Program, args...)
+	w.cmd.Env = append(os.Environ(), "TMPDIR="+w.dir)
 	w.cmd.SysProcAttr = dieWithParent()
 	stdout, out := io.Pipe()
 	stderr, logs := io.Pipe()
@@ -100,6 +108,38 @@ func (w *Webhook) start(ctx context.Context, cfg Config) error {
 	tail := &lastLines{}
 	go readLog(stderr, cfg.Log, tail, serving)
 	return w.await(ctx, ca, serving, tail)
+}
+
+// arguments gives the program's. Of a certificate directory the CA is read here, as the program prints only its own.
+func (w *Webhook) arguments(cfg Config) (args []string, err error) {
+	args = []string{"--listen-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", "--node-helper"}
+	if cfg.TLSDir == "" {
+		args = append(args, "--self-signed")
+	} else {
+		args = append(args, "--tls-dir="+cfg.TLSDir)
+		if w.CA, err = readCAFile(cfg.TLSDir); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Catalog != "" {
+		args = append(args, "--catalog="+cfg.Catalog)
+	}
+	if cfg.FromCluster {
+		args = append(args, "--catalog-from-cluster")
+	}
+	if cfg.Kubeconfig != "" {
+		args = append(args, "--kubeconfig="+cfg.Kubeconfig)
+	}
+	return append(args, cfg.Flags...), nil
+}
+
+// readCAFile gives the CA of a certificate directory; empty where there is none yet.
+func readCAFile(dir string) ([]byte, error) {
+	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return []byte{}, nil
+	}
+	return ca, err
 }
 
 // build builds a program of cmd/ into a directory.
