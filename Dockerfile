@@ -18,7 +18,14 @@ ARG VERSION
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /out/ ./cmd/...
 
-# A static program needs no base: only roots of trust would be added, and no program here dials a public server.
+# The collector is a module of its own, generated: collector/builder.yaml.
+FROM build AS collector
+ARG TARGETOS
+ARG TARGETARCH
+RUN cd collector/distribution && CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+    go build -trimpath -buildvcs=false -ldflags "-s -w" -o /out/ .
+
+# A static program needs no base: only roots of trust would be added, and but for one no program here dials a public server.
 FROM scratch AS program
 ARG VERSION
 LABEL org.opencontainers.image.title="Pillion" \
@@ -36,6 +43,29 @@ FROM program AS controller
 COPY --from=build /out/pillion-controller /
 ENTRYPOINT ["/pillion-controller"]
 
+# The helper has to be root on its node; the gate, in Pods, is this image's user.
+FROM program AS node
+COPY --from=build /out/pillion-node /
+ENTRYPOINT ["/pillion-node"]
+
 FROM program AS cli
 COPY --from=build /out/pillion /
 ENTRYPOINT ["/pillion"]
+
+FROM program AS adapter
+COPY --from=build /out/adapter /
+ENTRYPOINT ["/adapter"]
+
+FROM program AS runner
+COPY --from=build /out/runner /
+ENTRYPOINT ["/runner"]
+
+FROM program AS confd
+COPY --from=build /out/confd /
+ENTRYPOINT ["/confd"]
+
+# The one program that may dial a public server: it has the roots that the Go image trusts.
+FROM program AS log-shipper
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=collector /out/distribution /log-shipper
+ENTRYPOINT ["/log-shipper"]

@@ -224,6 +224,7 @@ func wantGoMemory(t *testing.T, pod *corev1.Pod, name string) {
 type confdConfig struct {
 	Backend, Interval, Confdir, Listen string
 	Directories                        []string
+	Commands                           bool
 	Etcd                               *struct {
 		Nodes       []string
 		Credentials string
@@ -268,7 +269,7 @@ func TestConfdConfigHoldsItsValues(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("configuration (-want +got):\n%s", diff)
 		}
-		if args := containerOf(t, pod, "confd").Args; !slices.Contains(args, "--prefix=/$(POD_NAMESPACE)"+set["prefix"]) {
+		if args := containerOf(t, pod, "confd").Args; !slices.Contains(args, "--etcd-prefix=/$(POD_NAMESPACE)"+set["prefix"]) {
 			t.Errorf("args are %q, want the prefix %s below the Namespace", args, set["prefix"])
 		}
 		wantGoMemory(t, pod, "confd")

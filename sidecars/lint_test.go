@@ -275,10 +275,14 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestLintOfBuiltins: the project's own entries give no cause for a warning.
+// TestLintOfBuiltins: the project's own entries give no cause for a warning, but for debug's Pod Security level.
 func TestLintOfBuiltins(t *testing.T) {
 	for _, e := range sidecars.Builtin().All() {
-		if errs, warnings := sidecars.Builtin().Lint(e); len(errs)+len(warnings) > 0 {
+		errs, warnings := sidecars.Builtin().Lint(e)
+		if e.Name == "debug" && len(warnings) == 1 && warnings[0].Code == sidecars.CodePrivileged {
+			warnings = nil
+		}
+		if len(errs)+len(warnings) > 0 {
 			t.Errorf("%s: %v %v", e.Name, errs, warnings)
 		}
 	}
@@ -321,7 +325,7 @@ func TestLintFiles(t *testing.T) {
 	if errs, warnings := sidecars.LintFiles(fstest.MapFS{"a.yaml": {Data: []byte("a: [")}}, sidecars.Builtin()); len(errs) != 1 || len(warnings) > 0 {
 		t.Errorf("a file that is no YAML: %v %v", errs, warnings)
 	}
-	if errs, warnings := sidecars.LintFiles(os.DirFS("catalog"), sidecars.Builtin()); len(errs)+len(warnings) > 0 {
+	if errs, warnings := sidecars.LintFiles(os.DirFS("catalog"), sidecars.Builtin()); len(errs) > 0 || len(warnings) != 1 || !strings.HasPrefix(warnings[0].Error(), "debug.yaml:10: L106: ") {
 		t.Errorf("the embedded entries over themselves: %v %v", errs, warnings)
 	}
 }

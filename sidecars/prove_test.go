@@ -162,7 +162,7 @@ func TestProofIsOfFewSetsOfValues(t *testing.T) {
 		whole.vary(whole.all(), func([]value) { all++ })
 		pr := newProof(e)
 		pr.vary(pr.structure(), func([]value) { few++ })
-		if few*3 > all {
+		if few*3 > all && few > 20 { // a small entry is soon looked at as a whole
 			t.Errorf("%s: a Pod is planned at %d sets of values of %d", e.Name, few, all)
 		}
 		t.Logf("%s: %d sets of values, of which %d make a Pod", e.Name, all, few)

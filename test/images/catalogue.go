@@ -45,12 +45,17 @@ func recipes(root string) ([]recipe, error) {
 	all := []recipe{
 		goProgram("pause", "localhost/pillion/pause:v1", "test/cluster/pause", ".", pauseImage),
 		goProgram("app", "localhost/app:v1", "test/images", "./app", appImage),
-		{name: "etcd", refs: []string{"localhost/etcd:3.7"}, inputs: []string{"test/cluster/etcd"}, make: etcd},
+		bedProgram("etcd", "localhost/etcd:3.7", "etcd", "etcd", etcdImage),
+		bedProgram("kubectl", "registry.k8s.io/kubectl:v1.36.3", "kubectl", "k8s", kubectlImage),
+		bedProgram("cert-manager-controller", certManager+"controller"+certManagerVersion, "certmanager", "certmanager", roleImage("controller")),
+		bedProgram("cert-manager-cainjector", certManager+"cainjector"+certManagerVersion, "certmanager", "certmanager", roleImage("cainjector")),
+		bedProgram("cert-manager-webhook", certManager+"webhook"+certManagerVersion, "certmanager-webhook", "certmanager/webhook", roleImage("")),
 		packagedRecipe("nginx", nginx(), "localhost/nginx:1.22", "docker.io/nginxinc/nginx-unprivileged:1.29-alpine"),
 		packagedRecipe("haproxy", haproxy(), haproxyRef),
 		packagedRecipe("tomcat", tomcat(), "localhost/tomcat:10.1", "docker.io/library/tomcat:11.0"),
 		packagedRecipe("prometheus", prometheus(), "localhost/prometheus:2.42"),
 	}
+	all = append(all, sidecarImages()...)
 	products, err := productRecipes(root, named)
 	return append(all, products...), err
 }
@@ -83,16 +88,8 @@ func goProgram(name, ref, module, pkg string, image func(built string) ([]file, 
 	}}
 }
 
-// etcd is the test bed's own, which its command builds once or has built before.
-func etcd(ctx context.Context, b *builder) (v1.Image, error) {
-	dir, err := run(ctx, b.root, "go", "run", "./test/cluster/cmd/cluster", "build")
-	if err != nil {
-		return nil, err
-	}
-	return assemble(etcdImage(filepath.Join(strings.TrimSpace(dir), "etcd")))
-}
-
-var imageLine = regexp.MustCompile(`(?m)^\s*(?:- )?image:\s*(\S+)\s*$`)
+// imageLine is a fixed image; one that is a parameter's is not among them.
+var imageLine = regexp.MustCompile(`(?m)^\s*(?:- )?image:\s*([^\s$]+)\s*$`)
 
 // catalogImages lists the images that the built-in catalog names, sorted.
 func catalogImages(root string) ([]string, error) {

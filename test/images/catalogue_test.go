@@ -83,7 +83,9 @@ func TestStandInsAreThoseOfTheExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files = append(files, filepath.Join(dir, "sidecars", "catalog", "proxy.yaml"))
+	for _, entry := range []string{"proxy", "runner", "debug"} {
+		files = append(files, filepath.Join(dir, "sidecars", "catalog", entry+".yaml"))
+	}
 	for _, name := range files {
 		b, err := os.ReadFile(name)
 		if err != nil {
@@ -97,7 +99,7 @@ func TestStandInsAreThoseOfTheExamples(t *testing.T) {
 	}
 	for _, a := range all {
 		for _, ref := range a.Refs {
-			if strings.HasPrefix(ref, "docker.io/") && !bytes.Contains(examples.Bytes(), []byte("image: "+ref)) {
+			if strings.HasPrefix(ref, "docker.io/") && !bytes.Contains(examples.Bytes(), []byte(": "+ref)) {
 				t.Errorf("%s is called %s, which no example names", a.Name, ref)
 			}
 		}

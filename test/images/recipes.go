@@ -126,9 +126,3 @@ func appImage(built string) ([]file, v1.Config) {
 	}
 	return files, v1.Config{Entrypoint: []string{"/app"}, User: nonRoot, WorkingDir: "/data"}
 }
-
-// etcdImage is the store that confd reads.
-func etcdImage(built string) ([]file, v1.Config) {
-	files := []file{program("/usr/local/bin/etcd", built), directory("/data", 0o700, 65532), directory("/tmp", modeTmp, 0)}
-	return files, v1.Config{Entrypoint: []string{"/usr/local/bin/etcd"}, Env: []string{searchPath}, User: nonRoot, WorkingDir: "/data"}
-}
