@@ -15,13 +15,19 @@ import (
 func (a *app) explainCommand() *cobra.Command {
 	var j injection
 	cmd := &cobra.Command{
-		Use:   "explain [FILE|DIR|-]...",
+		Use:   "explain [FILE|DIR|-|KIND/NAME]...",
 		Short: "Tell what Pods get and why, or why not and the line to change",
 		Long: `Tell for every Pod and pod template what would be injected and why: who asks, the
 parameters in force and where each comes from, and all that is added. Where nothing would
 be, tell the line to change. Where a Pod is injected already, tell for each container
 whether it is current, outdated, changed or absent. The exit code is 1 where an object
 would be refused.
+
+KIND/NAME, such as pod/web-0 or deploy/web, is an object of the cluster, in the Namespace
+of -n or of the context: pod, deployment, statefulset, daemonset, replicaset,
+replicationcontroller, job and cronjob, also by their plural and short names. Then the way
+to the webhook is told too, what a Pod has, and what a workload's Pods have. A file of that
+name comes first.
 
 With --from-cluster it is told by the catalog and the Namespaces of a cluster, where it
 contacts none otherwise.
@@ -30,6 +36,7 @@ contacts none otherwise.
 
 ` + inputHelp + "\n\n" + exitCodes,
 		Example: `  pillion explain deployment.yaml
+  pillion explain deploy/web -n shop
   kubectl get pod web-0 -o yaml | pillion explain --from-cluster
   pillion explain sidecar proxy`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,11 +56,16 @@ contacts none otherwise.
 
 // explain explains every object of the input.
 func (j *injection) explain(ctx context.Context, a *app, args []string) error {
-	in, list, err := j.prepare(ctx, a, args)
+	in, list, err := j.prepare(ctx, a, j.takeLive(ctx, a, args))
 	if err != nil {
 		return err
 	}
-	e := &explainer{*in}
+	e := &explainer{injector: *in}
+	if j.fetch != nil {
+		if e.live, err = j.liveOf(ctx, a); err != nil {
+			return err
+		}
+	}
 	tell, end := e.asText(a)
 	if j.output == "json" {
 		tell, end = e.asJSON(a)
@@ -68,7 +80,7 @@ func (j *injection) explain(ctx context.Context, a *app, args []string) error {
 			return err
 		}
 		for _, o := range objects {
-			told := e.object(o)
+			told := e.object(ctx, o)
 			if told == nil {
 				continue
 			}
@@ -120,10 +132,14 @@ func (e *explainer) asJSON(a *app) (tell func(*ExplainedObject) error, end func(
 }
 
 // explainer explains objects.
-type explainer struct{ injector }
+type explainer struct {
+	injector
+	// live answers where objects of a cluster are explained; nil where none is.
+	live *liveCluster
+}
 
 // object explains one object; nil where there is nothing to tell.
-func (e *explainer) object(o *object) *ExplainedObject {
+func (e *explainer) object(ctx context.Context, o *object) *ExplainedObject {
 	v, a := e.injector.object(o)
 	if o.pod == nil && len(v.troubles) == 0 && len(v.warnings) == 0 {
 		return nil
@@ -157,6 +173,9 @@ func (e *explainer) object(o *object) *ExplainedObject {
 	out.Added = added(a)
 	if out.Fix = e.fixOf(a); out.Fix == nil {
 		out.Fix = update(out.Sidecars)
+	}
+	if o.doc.from.live != nil {
+		e.tellLive(ctx, out, a)
 	}
 	return out
 }

@@ -24,8 +24,9 @@ func (t *explainText) object(e *ExplainedObject) error {
 	if t.count++; t.count > 1 {
 		fmt.Fprintln(w)
 	}
-	t.line(w, "%s  %s", t.paint(bold, e.object.String()), t.paint(faint, e.Place.String()))
+	t.line(w, "%s  %s", t.paint(bold, e.object.String()), t.paint(faint, e.livePlace()))
 	t.line(w, "  %s", t.verdict(e))
+	t.way(w, e)
 	t.asks(w, e)
 	for _, s := range e.Sidecars {
 		t.sidecar(w, s)
@@ -73,6 +74,9 @@ func (t *explainText) paint(code, text string) painted {
 }
 
 func (t *explainText) verdict(e *ExplainedObject) painted {
+	if v := t.liveVerdict(e); v != "" {
+		return v
+	}
 	switch sidecars.Outcome(e.Outcome) {
 	case sidecars.Injected:
 		return t.paint(green, "would be injected")
@@ -202,6 +206,12 @@ func (t *explainText) fix(w io.Writer, f *ExplainedFix, lead string) {
 	fmt.Fprintln(w, lead+printable(f.Text+t.where(f)))
 	for _, l := range f.Lines {
 		fmt.Fprintln(w, t.paint(green, "    + "+l))
+	}
+	if f.Field != "" {
+		t.line(w, "    %s", t.paint(faint, f.Field))
+	}
+	for _, c := range f.Commands {
+		t.line(w, "    %s", t.paint(green, "$ "+c))
 	}
 }
 

@@ -1,6 +1,10 @@
 package cli
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/pillion-dev/pillion/doctor"
+)
 
 // ExplainSchema is the version of what `pillion explain -o json` writes: an Explanation. Members are only ever added to it.
 const ExplainSchema = "pillion.dev/explain/v1"
@@ -58,8 +62,32 @@ type ExplainedObject struct {
 	// Fix says how to have sidecars injected where the outcome is skipped.
 	Fix *ExplainedFix `json:"fix,omitempty"`
 
+	// Live objects are of a cluster, and have these members too. Way is a Pod's from the API server to the webhook. Lacks
+	// are the sidecars that a Pod asks for and has not; its outcome is bare then, and Reason says why. Pods are those of a
+	// workload.
+	Live  bool           `json:"live,omitempty"`
+	Way   []doctor.Step  `json:"way,omitempty"`
+	Lacks []string       `json:"lacks,omitempty"`
+	Pods  *ExplainedPods `json:"pods,omitempty"`
+
 	object *object
 	answer *answer
+}
+
+// OutcomeBare is the outcome of a Pod of a cluster that lacks what it asks for.
+const OutcomeBare = "bare"
+
+// ExplainedPods counts the Pods of a workload by how they compare with what its template gets today.
+type ExplainedPods struct {
+	Total    int `json:"total"`
+	Current  int `json:"current"`
+	Outdated int `json:"outdated"`
+	Changed  int `json:"changed"`
+	Bare     int `json:"bare"`
+	// Names of the Pods that are not current.
+	Names []string `json:"names,omitempty"`
+	// Refusal has the API server's words where it refuses new Pods.
+	Refusal string `json:"refusal,omitempty"`
 }
 
 // ExplainedAsk is an annotation that asks for sidecars.
@@ -180,6 +208,9 @@ type ExplainedFix struct {
 	Place   *ExplainedPlace `json:"place,omitempty"`
 	Lines   []string        `json:"lines,omitempty"`
 	Replace bool            `json:"replace,omitempty"`
+	// Commands do it to an object of a cluster, and Field is the path of the field that they change.
+	Commands []string `json:"commands,omitempty"`
+	Field    string   `json:"field,omitempty"`
 }
 
 // added lists what inject would add; nil where it would add nothing.

@@ -70,10 +70,10 @@ func (e *explainer) fixRequired(t *trouble, a *answer) *ExplainedFix {
 	sidecar, parameter, ok := strings.Cut(strings.TrimPrefix(key, v1alpha1.Prefix), ".")
 	entry := e.entryOf(a, sidecar)
 	if !ok || entry == nil {
-		return &ExplainedFix{Text: fmt.Sprintf("set %s below line %d", t.path, t.place.line)}
+		return &ExplainedFix{Text: fmt.Sprintf("set %s%s", t.path, strings.Replace(onLine(t), " on line", " below line", 1))}
 	}
 	decl := entry.Spec.Parameters[parameter]
-	if t.place.line == 0 {
+	if strings.HasPrefix(t.place.file, "--") {
 		return &ExplainedFix{Text: fmt.Sprintf("give --set %s.%s=VALUE, such as %s", sidecar, parameter, example(&decl))}
 	}
 	return e.annotate(a, key, example(&decl), "set the parameter, such as")
@@ -135,7 +135,7 @@ func (e *explainer) fixOf(a *answer) *ExplainedFix {
 	key := v1alpha1.AnnotationInject
 	switch a.res.Reason {
 	case sidecars.NotRequested:
-		if _, asks := a.ns.Annotations[key]; asks && a.ns.object != nil && a.ns.Labels[v1alpha1.LabelInjection] == "" {
+		if _, asks := a.ns.Annotations[key]; asks && (a.ns.object != nil || a.object.doc.from.live != nil) && a.ns.Labels[v1alpha1.LabelInjection] == "" {
 			return e.labelNamespace(a.ns)
 		}
 		if misplaced := a.object.texts("annotations")[key]; misplaced != "" && a.object.podPrefix != "" {
@@ -181,6 +181,9 @@ func (e *explainer) entryOf(a *answer, name string) *sidecars.Entry {
 
 // annotate tells the lines that an annotation on the Pod takes.
 func (e *explainer) annotate(a *answer, key, value, why string) *ExplainedFix {
+	if live := a.object.doc.from.live; live != nil {
+		return live.annotate(key, value, why)
+	}
 	var one annotations
 	one.add(key, value)
 	ops, _, err := one.write(a.object.pod)
@@ -191,6 +194,10 @@ func (e *explainer) annotate(a *answer, key, value, why string) *ExplainedFix {
 }
 
 func (e *explainer) labelNamespace(ns *namespace) *ExplainedFix {
+	if ns.object == nil {
+		return &ExplainedFix{Text: "to let the Namespace ask for its Pods, label it", Field: "metadata.labels[" + v1alpha1.LabelInjection + "]",
+			Commands: []string{"kubectl label namespace " + ns.Name + " " + v1alpha1.LabelInjection + "=" + v1alpha1.InjectionEnabled}}
+	}
 	value := jsonpatch.NewOperation("add", "/metadata/labels", map[string]string{v1alpha1.LabelInjection: v1alpha1.InjectionEnabled})
 	if ns.object.values("labels") != nil {
 		value = jsonpatch.NewOperation("add", "/metadata/labels"+sidecars.FieldPointer("["+v1alpha1.LabelInjection+"]"), v1alpha1.InjectionEnabled)

@@ -28,6 +28,8 @@ type inputs struct {
 	files     []string
 	recursive bool
 	namespace string
+	// fetch gives inputs of a cluster, which come first; nil for none.
+	fetch func() ([]*input, error)
 }
 
 func (in *inputs) flags(cmd *cobra.Command) {
@@ -45,18 +47,26 @@ type input struct {
 	name string
 	// twice: a regular file, which can be read before it is read.
 	twice bool
+	// live is the object of a cluster that this is; nil for files.
+	live *liveObject
 }
 
 // list finds the inputs that the arguments name.
 func (in *inputs) list(a *app, args []string) ([]*input, error) {
 	args = slices.Concat(args, in.files)
+	var found []*input
+	if in.fetch != nil {
+		var err error
+		if found, err = in.fetch(); err != nil || len(args) == 0 {
+			return found, err
+		}
+	}
 	if len(args) == 0 {
 		if isTerminal(a.In) {
 			return nil, usagef("nothing to read: name a file or directory, or - for standard input")
 		}
 		args = []string{stdinName}
 	}
-	var found []*input
 	seen := false
 	for _, arg := range args {
 		if arg == stdinName {
@@ -121,6 +131,9 @@ func isManifest(name string) bool {
 }
 
 func (i *input) open(stdin io.Reader) (io.ReadCloser, error) {
+	if i.live != nil {
+		return io.NopCloser(bytes.NewReader(i.live.text)), nil
+	}
 	if i.path == "" {
 		return io.NopCloser(stdin), nil
 	}

@@ -142,6 +142,9 @@ func (o *object) String() string {
 
 // place gives file and line of what a JSON pointer below the object names, or of its nearest parent that is there.
 func (o *object) place(pointer string) place {
+	if o.doc.from.live != nil {
+		return place{file: o.doc.Name()}
+	}
 	for {
 		if line := o.doc.Line(o.at + pointer); line > 0 {
 			return place{o.doc.Name(), line}

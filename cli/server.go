@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/pillion-dev/pillion/doctor"
 	"github.com/pillion-dev/pillion/sidecars"
 )
 
@@ -21,6 +23,14 @@ type Server interface {
 	Namespace(ctx context.Context, name string) ([]byte, error)
 	// DryRun has a Pod, as JSON, taken up to the point where it would be stored.
 	DryRun(ctx context.Context, namespace string, pod []byte) (warnings []string, err error)
+	// Admitted gives such a Pod as it would be stored.
+	Admitted(ctx context.Context, namespace string, pod []byte) ([]byte, error)
+	// Object gives an object, and Objects those of a Namespace that a label selector selects, each as JSON.
+	Object(ctx context.Context, apiVersion, plural, namespace, name string) ([]byte, error)
+	Objects(ctx context.Context, apiVersion, plural, namespace, selector string) ([][]byte, error)
+	// Snapshot reads what doctor judges, of the given kinds; Pillion is in the Namespace, or wherever it is found. Each
+	// request may take so long.
+	Snapshot(ctx context.Context, kinds []doctor.Kind, namespace string, each time.Duration) (*doctor.Snapshot, error)
 }
 
 // Connect finds the API server of a kubeconfig's context, and the context's Namespace; empty names stand for the usual ones.
@@ -39,8 +49,13 @@ type serverFlags struct {
 }
 
 func (s *serverFlags) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.fromCluster, "from-cluster", false, "the catalog in force in a cluster: the entries there over those of --catalog or the built-in ones")
+	s.clusterFlags(cmd)
+}
+
+// clusterFlags say which cluster is meant.
+func (s *serverFlags) clusterFlags(cmd *cobra.Command) {
 	s.set = cmd.Flags()
-	s.set.BoolVar(&s.fromCluster, "from-cluster", false, "the catalog in force in a cluster: the entries there over those of --catalog or the built-in ones")
 	s.set.StringVar(&s.kubeconfig, "kubeconfig", "", "file that names the cluster (default: $KUBECONFIG, or ~/.kube/config)")
 	s.set.StringVar(&s.context, "context", "", "context of the kubeconfig (default: its current one)")
 }

@@ -108,31 +108,41 @@ func inNamespace(group, name string) (string, error) {
 // list gives the items of a list, page by page.
 func (s *Server) list(ctx context.Context, path string) ([][]byte, error) {
 	var items [][]byte
+	err := s.each(ctx, s.client.Get().AbsPath(path), path, func(item json.RawMessage) error {
+		items = append(items, item)
+		return nil
+	})
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	return items, nil
+}
+
+// each takes the items of a list one by one, page by page. The request says what is listed.
+func (s *Server) each(ctx context.Context, req *rest.Request, path string, take func(json.RawMessage) error) error {
 	for from := ""; ; {
-		req := s.client.Get().AbsPath(path).Param("limit", page)
+		req.Param("limit", page)
 		if from != "" {
 			req.Param("continue", from)
 		}
-		res := req.Do(ctx)
-		if err := res.Error(); err != nil {
-			return nil, explain(path, err)
-		}
-		text, err := res.Raw()
+		text, err := req.DoRaw(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		var list struct {
 			Metadata struct{ Continue string }
 			Items    []json.RawMessage
 		}
 		if err := json.Unmarshal(text, &list); err != nil {
-			return nil, fmt.Errorf("list %s: %w", path, err)
+			return fmt.Errorf("list %s: %w", path, err)
 		}
 		for _, item := range list.Items {
-			items = append(items, item)
+			if err := take(item); err != nil {
+				return fmt.Errorf("list %s: %w", path, err)
+			}
 		}
 		if from = list.Metadata.Continue; from == "" {
-			return items, nil
+			return nil
 		}
 	}
 }
@@ -158,17 +168,76 @@ func (s *Server) Namespace(ctx context.Context, name string) ([]byte, error) {
 	return res.Raw()
 }
 
-// DryRun has the API server take a Pod, as JSON, up to the point where it would be stored: admission and validation, with
-// every field known to it. The error is the refusal; the warnings are the API server's.
-func (s *Server) DryRun(ctx context.Context, namespace string, pod []byte) (warnings []string, err error) {
-	path, err := inNamespace("/api/v1", namespace)
+// Object gives an object as JSON, and Objects those of a Namespace that a label selector selects. The errors are those of
+// package apierrors.
+func (s *Server) Object(ctx context.Context, apiVersion, plural, namespace, name string) ([]byte, error) {
+	path, err := pathOf(apiVersion, plural, namespace)
 	if err != nil {
 		return nil, err
 	}
-	res := s.client.Post().AbsPath(path+"/pods").
-		Param("dryRun", metav1.DryRunAll).Param("fieldValidation", metav1.FieldValidationStrict).Body(pod).Do(ctx)
+	if why := validation.IsDNS1123Subdomain(name); len(why) > 0 {
+		return nil, fmt.Errorf("%q is no name of an object: %s", name, why[0])
+	}
+	return s.client.Get().AbsPath(path + "/" + name).DoRaw(ctx)
+}
+
+// Objects lists: see Object.
+func (s *Server) Objects(ctx context.Context, apiVersion, plural, namespace, selector string) ([][]byte, error) {
+	path, err := pathOf(apiVersion, plural, namespace)
+	if err != nil {
+		return nil, err
+	}
+	var items [][]byte
+	err = s.each(ctx, s.client.Get().AbsPath(path).Param("labelSelector", selector), path, func(item json.RawMessage) error {
+		items = append(items, item)
+		return nil
+	})
+	return items, err
+}
+
+// pathOf gives the path of a resource, in a Namespace where one is given.
+func pathOf(apiVersion, plural, namespace string) (string, error) {
+	group := "/apis/" + apiVersion
+	if !strings.Contains(apiVersion, "/") {
+		group = "/api/" + apiVersion
+	}
+	if namespace == "" {
+		return group + "/" + plural, nil
+	}
+	path, err := inNamespace(group, namespace)
+	return path + "/" + plural, err
+}
+
+// DryRun has the API server take a Pod, as JSON, up to the point where it would be stored: admission and validation, with
+// every field known to it. The error is the refusal; the warnings are the API server's.
+func (s *Server) DryRun(ctx context.Context, namespace string, pod []byte) (warnings []string, err error) {
+	res, err := s.dryRun(ctx, namespace, pod)
+	if err != nil {
+		return nil, err
+	}
 	for _, w := range res.Warnings() {
 		warnings = append(warnings, w.Text)
 	}
 	return warnings, res.Error()
+}
+
+// Admitted gives a Pod, as JSON, as it would be stored, by a DryRun.
+func (s *Server) Admitted(ctx context.Context, namespace string, pod []byte) ([]byte, error) {
+	res, err := s.dryRun(ctx, namespace, pod)
+	if err != nil {
+		return nil, err
+	}
+	if err := res.Error(); err != nil {
+		return nil, err
+	}
+	return res.Raw()
+}
+
+func (s *Server) dryRun(ctx context.Context, namespace string, pod []byte) (rest.Result, error) {
+	path, err := inNamespace("/api/v1", namespace)
+	if err != nil {
+		return rest.Result{}, err
+	}
+	return s.client.Post().AbsPath(path+"/pods").
+		Param("dryRun", metav1.DryRunAll).Param("fieldValidation", metav1.FieldValidationStrict).Body(pod).Do(ctx), nil
 }

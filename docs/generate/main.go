@@ -48,16 +48,25 @@ func run(check bool) error {
 	if err != nil {
 		return err
 	}
+	confd, err := confdReference()
+	if err != nil {
+		return err
+	}
 	for path, text := range map[string]string{
 		"docs/reference/metrics.md":     metrics,
 		"docs/reference/flags.md":       flags,
+		"docs/reference/confd.md":       confd,
 		"docs/reference/annotations.md": annotations,
 		"docs/reference/parameters.md":  parameterReference(sidecars.Builtin()),
 		"docs/reference/warnings.md":    warningReference(),
+		"docs/reference/findings.md":    findingReference(),
 	} {
 		if err := write(path, text, check); err != nil {
 			return err
 		}
+	}
+	if err := failurePages(check); err != nil {
+		return err
 	}
 	return checkTests("docs/security.md")
 }

@@ -39,11 +39,14 @@ func metricTable(file string) (string, error) {
 			return true
 		}
 		kind := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(callee(call), "New"), "Vec"))
+		texts := literals(call)
 		if kind == "desc" {
 			kind = "gauge"
+			if len(texts) > 0 && strings.HasSuffix(texts[0], "_total") {
+				kind = "counter"
+			}
 		}
-		texts := literals(call)
-		if len(texts) < 2 || !strings.HasPrefix(texts[0], "pillion_") {
+		if len(texts) < 2 || !strings.HasPrefix(texts[0], "pillion_") && !strings.HasPrefix(texts[0], "confd_") {
 			return true
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", texts[0], kind, strings.Join(texts[2:], ", "), cell(texts[1]))
@@ -83,8 +86,8 @@ func literals(call *ast.CallExpr) []string {
 func flagReference() (string, error) {
 	var b strings.Builder
 	b.WriteString(note + "# Flags\n")
-	for _, program := range []string{"pillion-webhook", "pillion-controller", "pillion inject", "pillion diff", "pillion uninject", "pillion explain",
-		"pillion explain sidecar", "pillion lint", "pillion test", "pillion catalog list", "pillion catalog export"} {
+	for _, program := range []string{"pillion-webhook", "pillion-controller", "pillion-controller uninstall", "pillion inject", "pillion diff", "pillion uninject", "pillion explain",
+		"pillion explain sidecar", "pillion lint", "pillion test", "pillion catalog list", "pillion catalog export", "pillion doctor"} {
 		name, sub, _ := strings.Cut(program, " ")
 		args := append([]string{"run", "./cmd/" + name}, strings.Fields(sub)...)
 		out, err := exec.Command("go", append(args, "--help")...).CombinedOutput()
