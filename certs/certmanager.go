@@ -87,11 +87,14 @@ func condition(c *certmanagerv1.Certificate, of certmanagerv1.CertificateConditi
 	return nil
 }
 
-// because gives a condition's message, or its reason where it has none, fit to stand inside a sentence.
-func because(c *certmanagerv1.CertificateCondition) string {
-	message := strings.Join(strings.Fields(c.Message), " ")
+// because gives a condition's message, or its reason where it has none.
+func because(c *certmanagerv1.CertificateCondition) string { return plain(c.Message, c.Reason) }
+
+// plain gives a message, or a reason where there is none, fit to stand inside a sentence.
+func plain(message, reason string) string {
+	message = strings.Join(strings.Fields(message), " ")
 	if message == "" {
-		message = c.Reason
+		message = reason
 	}
 	if message == "" {
 		return "no reason given"

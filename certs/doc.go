@@ -1,7 +1,8 @@
-// Package certs makes, reads and judges the serving certificate of the webhook. A certificate comes from cert-manager,
-// from the user's own files or, for demos and tests, from SelfSigned; in every case it is a directory that holds
-// tls.crt, tls.key and, where known, ca.crt: the names of a Kubernetes TLS Secret, which controller-runtime's certificate
-// watcher reads as well.
+// Package certs makes, reads and judges serving certificates. A certificate comes from cert-manager, from an Authority that
+// the controller keeps (self-managed), from the user's own files or, for demos and tests, from SelfSigned; in every case it is
+// a directory that holds tls.crt, tls.key and, where known, ca.crt: the names of a Kubernetes TLS Secret, which
+// controller-runtime's certificate watcher reads as well. Nothing here reads a clock for a decision or calls an API server:
+// package controller does, by these rules.
 package certs
 
 // The files of a certificate directory.

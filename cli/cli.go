@@ -107,7 +107,7 @@ cluster; it contacts one only where --from-cluster or --server says so.
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.catalogDir, "catalog", "", "directory of catalog entries, in place of the built-in ones")
 	flags.StringVar(&a.color, "color", "auto", "colour: auto (on a terminal, unless NO_COLOR is set), always or never")
-	root.AddCommand(a.injectCommand(), a.diffCommand(), a.uninjectCommand(), a.explainCommand(), a.catalogCommand(), a.lintCommand(), a.testCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.injectCommand(), a.diffCommand(), a.uninjectCommand(), a.explainCommand(), a.catalogCommand(), a.lintCommand(), a.testCommand(), a.doctorCommand(), a.nodeCommand(), a.versionCommand())
 	return root
 }
 

@@ -28,6 +28,8 @@ type Server interface {
 	// Object gives an object, and Objects those of a Namespace that a label selector selects, each as JSON.
 	Object(ctx context.Context, apiVersion, plural, namespace, name string) ([]byte, error)
 	Objects(ctx context.Context, apiVersion, plural, namespace, selector string) ([][]byte, error)
+	// Exec runs a program in a container of a Pod and gives what it printed.
+	Exec(ctx context.Context, namespace, pod, container string, command ...string) ([]byte, error)
 	// Snapshot reads what doctor judges, of the given kinds; Pillion is in the Namespace, or wherever it is found. Each
 	// request may take so long.
 	Snapshot(ctx context.Context, kinds []doctor.Kind, namespace string, each time.Duration) (*doctor.Snapshot, error)

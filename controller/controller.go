@@ -53,6 +53,12 @@ type Options struct {
 	OwnNamespace string
 	// AuditInterval is the time between two rounds of the Auditor; 0 means that there is none.
 	AuditInterval time.Duration
+	// Helper is what the cluster has of the node helper.
+	Helper sidecars.Helper
+	// NodeProfiles is the name of the ConfigMap of profiles in OwnNamespace; empty: none is written.
+	NodeProfiles string
+	// Certificates say what it does for serving certificates.
+	Certificates CertificateModes
 	// Server is where PathValidate and PathWorkloads are served. The Controller starts it.
 	Server *webhook.Server
 	Log    *slog.Logger
@@ -63,7 +69,8 @@ type Controller struct {
 	manager manager.Manager
 	entries *Entries
 	// auditor is nil where there is none.
-	auditor *Auditor
+	auditor      *Auditor
+	certificates *certificateMetrics
 }
 
 // New makes a Controller.
@@ -108,6 +115,7 @@ func (c *Controller) assemble(config *rest.Config, o *Options) error {
 		return err
 	}
 	c.entries = NewEntries(client, o.Log)
+	c.entries.helper = o.Helper
 	p := &prover{entries: c.entries}
 	if o.DryRunNamespace != "" {
 		p.dryRun = &DryRun{client: core, namespace: o.DryRunNamespace}
@@ -121,10 +129,18 @@ func (c *Controller) assemble(config *rest.Config, o *Options) error {
 	o.Server.Register(PathValidate, newValidator(p).handler())
 	o.Server.Register(PathWorkloads, (&adviser{entries: c.entries, namespaces: namespaces, own: o.OwnNamespace}).handler())
 	c.manager.GetWebhookServer() // has the manager start it
-	parts := []manager.Runnable{c.entries, namespaces, leading{r.pods}}
+	certificates, parts, err := newCertificateParts(config, &o.Certificates, o.Log)
+	if err != nil {
+		return err
+	}
+	c.certificates = &certificateMetrics{certificates, o.Server}
+	parts = append(parts, c.entries, namespaces, leading{r.pods})
 	if o.AuditInterval > 0 {
 		c.auditor = NewAuditor(meta, core, c.entries, namespaces, recorder, o.OwnNamespace, o.AuditInterval, o.Log)
 		parts = append(parts, leading{c.auditor})
+	}
+	if o.NodeProfiles != "" {
+		parts = append(parts, leading{&Profiles{client: core, namespace: o.OwnNamespace, name: o.NodeProfiles, entries: c.entries, pods: r.pods, log: o.Log}})
 	}
 	for _, part := range parts {
 		if err := c.manager.Add(part); err != nil {
@@ -153,10 +169,10 @@ func (leading) NeedLeaderElection() bool { return true }
 // replica writes by then.
 func (c *Controller) Start(ctx context.Context) error { return c.manager.Start(ctx) }
 
-// Metrics serves controller-runtime's metrics, those of the entries, and of the certificate in a directory.
-func (c *Controller) Metrics(certDir string) http.Handler {
+// Metrics serves controller-runtime's metrics, those of the entries, and of certificates.
+func (c *Controller) Metrics() http.Handler {
 	own := prometheus.NewRegistry()
-	own.MustRegister(&collector{entries: c.entries, auditor: c.auditor, certDir: certDir})
+	own.MustRegister(&collector{entries: c.entries, auditor: c.auditor, certificates: c.certificates})
 	return promhttp.HandlerFor(prometheus.Gatherers{ctrlmetrics.Registry, own}, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 14 * time.Second})
 }
 

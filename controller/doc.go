@@ -7,6 +7,7 @@
 //	the validating webhook           validate.go codes.go
 //	what a workload's Pods will be   workloads.go
 //	Pods that lack their sidecars    audit.go auditevents.go
+//	what nodes know of entries       profiles.go
 //	status                           reconcile.go status.go
 //	all together                     controller.go metrics.go ops.go, rbac.yaml for its rights
 //

@@ -57,6 +57,8 @@ type Entries struct {
 	cluster *follower
 	spaces  *follower
 	log     *slog.Logger
+	// helper is what the cluster has of the node helper.
+	helper sidecars.Helper
 
 	mu      sync.Mutex
 	stored  map[sidecars.Key]*stored
@@ -244,7 +246,7 @@ func (e *Entries) Catalog() *sidecars.Catalog {
 		}
 		entries = append(entries, s.entry)
 	}
-	e.catalog = sidecars.Assemble(entries, leftOut)
+	e.catalog = sidecars.Assemble(entries, leftOut).WithHelper(e.helper)
 	return e.catalog
 }
 

@@ -29,6 +29,7 @@ import (
 // Server is an API server, as a context of a kubeconfig names it. It is safe for concurrent use.
 type Server struct {
 	namespace string
+	config    *rest.Config
 	client    *rest.RESTClient
 }
 
@@ -60,7 +61,7 @@ func Open(kubeconfig, kubeContext string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{namespace: namespace, client: client}, nil
+	return &Server{namespace: namespace, config: cfg, client: client}, nil
 }
 
 // DefaultNamespace is that of the context; "default" where it names none.

@@ -4,13 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/pillion-dev/pillion/certs"
 	"github.com/pillion-dev/pillion/sidecars"
 )
 
@@ -74,7 +71,8 @@ func (d *Drain) Check() Check {
 }
 
 // Check is readiness of the admission port: it answers a TLS handshake with a certificate that is fit to serve. Where
-// ca.crt, which may be ahead of the served chain for a moment, does not vouch for the chain, the note says so.
+// ca.crt, which may be ahead of the served chain for a moment, does not vouch for the chain, or the files of a newer one are no
+// good, the note says so.
 func (s *Server) Check() Check {
 	return Check{"certificate", func() (string, error) {
 		status, err := s.served()
@@ -82,13 +80,7 @@ func (s *Server) Check() Check {
 			return "", err
 		}
 		note := fmt.Sprintf("%s, valid until %s", strings.Join(status.Names, " "), status.NotAfter.UTC().Format(time.RFC3339))
-		ca, readErr := os.ReadFile(filepath.Join(s.dir, certs.CAFile))
-		if readErr == nil && len(status.Names) > 0 {
-			if distrust := status.Trusted(ca, status.Names[0], time.Now()); distrust != nil {
-				note += "\nnot trusted by " + certs.CAFile + ": " + distrust.Error()
-			}
-		}
-		return note, err
+		return note + s.certificate.note(status), err
 	}}
 }
 

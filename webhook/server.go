@@ -10,11 +10,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	crwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
@@ -38,7 +36,7 @@ const (
 type ServerOptions struct {
 	// Address to listen on, host:port; port 0 takes any free one.
 	Address string
-	// CertDir holds tls.crt and tls.key, and is watched for new ones.
+	// CertDir holds tls.crt and tls.key, now or later, and is watched for new ones.
 	CertDir string
 	// Drain decides how the server stops.
 	Drain   *Drain
@@ -53,42 +51,29 @@ type ServerOptions struct {
 // closes idle connections the moment it is told to stop.
 type Server struct {
 	crwebhook.Server
-	mux      *http.ServeMux
-	listener net.Listener
-	watcher  *certwatcher.CertWatcher
-	dir      string
-	drain    *Drain
-	log      *slog.Logger
-	started  atomic.Bool
+	mux         *http.ServeMux
+	listener    net.Listener
+	certificate *servedCertificate
+	drain       *Drain
+	log         *slog.Logger
+	started     atomic.Bool
 }
 
-// NewServer checks the certificate directory and opens the port: from here on connections are accepted by the system, and
-// answered once Start is called.
+// NewServer needs the certificate directory, if not yet its files, and opens the port: from here on connections are accepted by
+// the system, and answered once Start is called and there is a certificate.
 func NewServer(o ServerOptions) (*Server, error) {
-	if _, err := certs.FromDir(o.CertDir); err != nil {
-		return nil, err
-	}
-	watcher, err := certwatcher.New(filepath.Join(o.CertDir, certs.CertFile), filepath.Join(o.CertDir, certs.KeyFile))
+	certificate, err := newServedCertificate(o.CertDir, o.Log, o.Metrics)
 	if err != nil {
-		return nil, fmt.Errorf("certificate directory %q: %w", o.CertDir, err)
+		return nil, err
 	}
 	listener, err := net.Listen("tcp", o.Address)
 	if err != nil {
 		return nil, fmt.Errorf("admission port: %w", err)
 	}
-	watcher.RegisterCallback(func(cert tls.Certificate) {
-		status, err := certs.StatusOf(&cert)
-		if err != nil {
-			o.Log.Error("certificate", "error", err)
-			return
-		}
-		o.Metrics.notAfter.Set(float64(status.NotAfter.Unix()))
-		o.Log.Info("certificate", "names", status.Names, "issuer", status.Issuer, "notAfter", status.NotAfter)
-	})
 	mux := http.NewServeMux()
 	return &Server{
 		Server: crwebhook.NewServer(crwebhook.Options{WebhookMux: mux, CertDir: o.CertDir}),
-		mux:    mux, listener: listener, watcher: watcher, dir: o.CertDir, drain: o.Drain, log: o.Log,
+		mux:    mux, listener: listener, certificate: certificate, drain: o.Drain, log: o.Log,
 	}, nil
 }
 
@@ -108,14 +93,14 @@ func (s *Server) Start(ctx context.Context) error {
 		TLSConfig: &tls.Config{
 			MinVersion:     tls.VersionTLS13,
 			NextProtos:     []string{"h2", "http/1.1"},
-			GetCertificate: s.watcher.GetCertificate,
+			GetCertificate: s.certificate.get,
 		},
 	}
 	// The certificate is watched, and requests live, until the drain is over: neither ends with ctx.
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWatching()
 	go func() {
-		if err := s.watcher.Start(watching); err != nil {
+		if err := s.certificate.watch(watching); err != nil {
 			s.log.Error("certificate directory is not watched", "error", err)
 		}
 	}()
@@ -157,6 +142,9 @@ func (s *Server) StartedChecker() healthz.Checker {
 func (s *Server) served() (*certs.Status, error) {
 	if !s.started.Load() {
 		return nil, errors.New("the admission port is not served yet")
+	}
+	if err := s.certificate.lacking(); err != nil {
+		return nil, err
 	}
 	dialer := &net.Dialer{Timeout: readHeaderTimeout}
 	// Who it is does not matter here: the chain itself is what is judged.

@@ -195,7 +195,7 @@ func TestServerTakesUpANewCertificateAndKeepsTheOldOneForABadOne(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.dir, certs.CertFile), []byte("half a certif"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.watcher.ReadCertificate(); err == nil {
+	if err := s.certificate.watcher.Load().ReadCertificate(); err == nil {
 		t.Error("half a certificate is no error")
 	}
 	if _, err := s.served(); err != nil {
@@ -212,7 +212,7 @@ func TestServerTakesUpANewCertificateAndKeepsTheOldOneForABadOne(t *testing.T) {
 		t.Errorf("readiness while the new CA is there and the old chain is served: %q, %v", note, err)
 	}
 	renew(t, s.dir)
-	if err := s.watcher.ReadCertificate(); err != nil {
+	if err := s.certificate.watcher.Load().ReadCertificate(); err != nil {
 		t.Fatal(err)
 	}
 	if note, err := s.Check().Run(); err != nil || strings.Contains(note, "not trusted") {
@@ -241,11 +241,13 @@ func TestServerThatIsNotStartedIsNotReady(t *testing.T) {
 	}
 }
 
-func TestServerNeedsACertificateAndAPort(t *testing.T) {
+func TestServerNeedsACertificateDirectoryAndAPort(t *testing.T) {
 	o := ServerOptions{Address: "127.0.0.1:0", CertDir: t.TempDir(), Drain: shortDrain(), Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics()}
+	o.CertDir = filepath.Join(t.TempDir(), "none")
 	if _, err := NewServer(o); err == nil || !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no certificate: %v", err)
+		t.Errorf("no directory: %v", err)
 	}
+	o.CertDir = t.TempDir()
 	renew(t, o.CertDir)
 	o.Address = "127.0.0.1:99999"
 	if _, err := NewServer(o); err == nil || !strings.HasPrefix(err.Error(), "admission port: ") {

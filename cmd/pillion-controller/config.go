@@ -24,6 +24,9 @@ type Config struct {
 	DryRunNamespace         string
 	OwnNamespace            string
 	AuditInterval           time.Duration
+	NodeHelper              bool
+	NodeProfiles            string
+	Certificates            CertificateConfig
 	DrainQuiet              time.Duration
 	DrainMax                time.Duration
 	LogLevel                string
@@ -47,7 +50,10 @@ func parseFlags(args []string, ownNamespace string, out io.Writer) (*Config, err
 	f.StringVar(&c.LeaderElectionNamespace, "leader-election-namespace", ownNamespace, "Namespace of the Lease (default: environment variable POD_NAMESPACE)")
 	f.StringVar(&c.DryRunNamespace, "dry-run-namespace", ownNamespace, "Namespace in which Pods with ClusterSidecars are tried by dry run, those with Sidecars in their own; empty tries none (default: environment variable POD_NAMESPACE)")
 	c.OwnNamespace = ownNamespace
+	f.BoolVar(&c.NodeHelper, "node-helper", false, "the nodes run pillion-node, as the webhook is told")
+	f.StringVar(&c.NodeProfiles, "node-profiles", "", "name of the ConfigMap in the controller's own Namespace from which nodes know what entries ask of pillion-node; empty writes none")
 	f.DurationVar(&c.AuditInterval, "audit-interval", 30*time.Second, "how often Pods are sought that ask for sidecars and run without any; 0 never seeks")
+	c.Certificates.flags(f)
 	f.DurationVar(&c.DrainQuiet, "drain-quiet", time.Second, "once told to stop, stop after this time without a request")
 	f.DurationVar(&c.DrainMax, "drain-max", 10*time.Second, "once told to stop, stop after this time at the latest; the Pod's grace period needs ten seconds more")
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
@@ -85,6 +91,7 @@ func (c *Config) check() error {
 		errs = append(errs, errors.New("--leader-elect needs --leader-election-namespace"))
 	}
 	errs = append(errs, c.checkTimes()...)
+	errs = append(errs, c.Certificates.check(c)...)
 	if _, err := c.level(); err != nil {
 		errs = append(errs, fmt.Errorf("--log-level: want debug, info, warn or error, got %q", c.LogLevel))
 	}
@@ -92,6 +99,9 @@ func (c *Config) check() error {
 }
 
 func (c *Config) checkTimes() (errs []error) {
+	if c.NodeProfiles != "" && (!c.NodeHelper || c.OwnNamespace == "") {
+		errs = append(errs, errors.New("--node-profiles needs --node-helper, and the environment variable POD_NAMESPACE"))
+	}
 	if c.AuditInterval < 0 || c.AuditInterval > 0 && c.AuditInterval < time.Second {
 		errs = append(errs, fmt.Errorf("--audit-interval %s: want 0, or at least 1s", c.AuditInterval))
 	}

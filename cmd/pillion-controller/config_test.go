@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pillion-dev/pillion/certs"
 )
 
 func defaults(tweak func(*Config)) *Config {
@@ -14,7 +16,8 @@ func defaults(tweak func(*Config)) *Config {
 		ListenAddress: ":10250", MetricsAddress: ":8080", SelfSigned: true, DNSNames: []string{"localhost", "127.0.0.1", "pillion-controller.pillion-system.svc"},
 		LeaderElect: true, LeaderElectionNamespace: "pillion-system", DryRunNamespace: "pillion-system",
 		OwnNamespace: "pillion-system", AuditInterval: 30 * time.Second,
-		DrainQuiet: time.Second, DrainMax: 10 * time.Second, LogLevel: "info",
+		Certificates: CertificateConfig{Mode: "provided", Authority: "pillion-authority", Lifetimes: certs.DefaultLifetimes(), Interval: time.Minute, Settle: 2 * time.Minute},
+		DrainQuiet:   time.Second, DrainMax: 10 * time.Second, LogLevel: "info",
 	}
 	if tweak != nil {
 		tweak(c)

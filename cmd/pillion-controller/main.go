@@ -22,6 +22,9 @@ import (
 var version = ""
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "uninstall" {
+		os.Exit(uninstallMain(os.Args[2:]))
+	}
 	config, err := parseFlags(os.Args[1:], os.Getenv("POD_NAMESPACE"), os.Stderr)
 	if errors.Is(err, pflag.ErrHelp) {
 		return

@@ -38,7 +38,7 @@ func TestControllerThatCannotServeSaysWhyAndEnds(t *testing.T) {
 		{"no Namespace", []string{"--leader-election-namespace="}, "--leader-elect needs --leader-election-namespace"},
 		{"no kubeconfig", []string{"--kubeconfig=" + dir + "/none"}, "none: no such file"},
 		{"not in a cluster", nil, "unable to load in-cluster configuration"},
-		{"no certificate", []string{"--kubeconfig=" + config, "--tls-dir=" + dir}, "tls.crt: no such file"},
+		{"no certificate directory", []string{"--kubeconfig=" + config, "--tls-dir=" + dir + "/none"}, "none: no such file"},
 		{"no port", []string{"--kubeconfig=" + config, "--metrics-address=127.0.0.1:99999"}, "metrics port: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pillion-dev/pillion/certs"
 	"github.com/pillion-dev/pillion/controller"
+	"github.com/pillion-dev/pillion/sidecars"
 	"github.com/pillion-dev/pillion/webhook"
 )
 
@@ -40,12 +41,13 @@ func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error 
 	}
 	ctrl, err := controller.New(controller.Options{
 		Config: config, LeaderElect: c.LeaderElect, LeaderElectionNamespace: c.LeaderElectionNamespace,
-		DryRunNamespace: c.DryRunNamespace, OwnNamespace: c.OwnNamespace, AuditInterval: c.AuditInterval, Server: server, Log: log,
+		DryRunNamespace: c.DryRunNamespace, OwnNamespace: c.OwnNamespace, AuditInterval: c.AuditInterval, Helper: sidecars.Helper{Absent: !c.NodeHelper}, NodeProfiles: c.NodeProfiles,
+		Certificates: c.Certificates.modes(c.OwnNamespace, tlsDir), Server: server, Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	ops, err := controller.NewOpsServer(c.MetricsAddress, webhook.NewReadiness(drain.Check(), server.Check(), ctrl.Check()), ctrl.Metrics(tlsDir), log)
+	ops, err := controller.NewOpsServer(c.MetricsAddress, webhook.NewReadiness(drain.Check(), server.Check(), ctrl.Check()), ctrl.Metrics(), log)
 	if err != nil {
 		return err
 	}

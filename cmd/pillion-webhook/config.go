@@ -20,6 +20,8 @@ type Config struct {
 	DNSNames       []string
 	Catalog        string
 	FromCluster    bool
+	NodeHelper     bool
+	NodePlugin     string
 	Kubeconfig     string
 	OwnNamespace   string
 	DrainQuiet     time.Duration
@@ -40,6 +42,8 @@ func parseFlags(args []string, ownNamespace string, out io.Writer) (*Config, err
 	f.BoolVar(&c.SelfSigned, "self-signed", false, "make a certificate, valid for a year, and print its CA to standard output; for demos and tests; the default without --tls-dir")
 	f.StringSliceVar(&c.DNSNames, "dns-names", []string{"localhost", "127.0.0.1", "pillion.pillion-system.svc"}, "DNS names and IP addresses of the self-signed certificate")
 	f.StringVar(&c.Catalog, "catalog", "", "directory of catalog entries, watched for changes (default: the embedded catalog)")
+	f.BoolVar(&c.NodeHelper, "node-helper", false, "the nodes run pillion-node; without, sidecars that need it are refused, or do with less where their entries say so")
+	f.StringVar(&c.NodePlugin, "node-plugin", "", "name of the NRI plugin without which runtimes whose validator is on are to refuse Pods that need it; empty where it is off")
 	f.BoolVar(&c.FromCluster, "catalog-from-cluster", false, "watch the API server's ClusterSidecars, which win over embedded entries of their name, and Sidecars")
 	f.StringVar(&c.Kubeconfig, "kubeconfig", "", "file that names the API server whose Namespaces, and entries with --catalog-from-cluster, are watched (default: the cluster this runs in, if any)")
 	f.StringVar(&c.OwnNamespace, "own-namespace", ownNamespace, "Namespace whose Pods are left alone (default: environment variable POD_NAMESPACE)")
@@ -72,6 +76,9 @@ func (c *Config) check() error {
 		errs = append(errs, errors.New("--self-signed=false needs --tls-dir"))
 	case c.SelfSigned && len(c.DNSNames) == 0:
 		errs = append(errs, errors.New("--dns-names: want at least one name"))
+	}
+	if c.NodePlugin != "" && !c.NodeHelper {
+		errs = append(errs, errors.New("--node-plugin needs --node-helper"))
 	}
 	if c.FromCluster && c.Catalog != "" {
 		errs = append(errs, errors.New("--catalog and --catalog-from-cluster: choose one"))

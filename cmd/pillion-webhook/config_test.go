@@ -29,6 +29,7 @@ func TestFlagsBecomeAConfig(t *testing.T) {
 	}{
 		{"no flag", nil, defaults(nil)},
 		{"the API server's entries", []string{"--catalog-from-cluster"}, defaults(func(c *Config) { c.FromCluster = true })},
+		{"nodes with the helper", []string{"--node-helper", "--node-plugin=pillion"}, defaults(func(c *Config) { c.NodeHelper, c.NodePlugin = true, "pillion" })},
 		{"own certificate", []string{"--tls-dir=/tls"}, defaults(func(c *Config) { c.TLSDir, c.SelfSigned = "/tls", false })},
 		{"self-signed for two names", []string{"--self-signed", "--dns-names=a.example,::1"},
 			defaults(func(c *Config) { c.DNSNames = []string{"a.example", "::1"} })},
@@ -60,6 +61,7 @@ func TestMistakesInFlagsAreAllNamed(t *testing.T) {
 		{"--self-signed --tls-dir=/tls", []string{"--self-signed and --tls-dir: choose one"}},
 		{"--self-signed=false", []string{"--self-signed=false needs --tls-dir"}},
 		{"--catalog=/c --catalog-from-cluster", []string{"--catalog and --catalog-from-cluster: choose one"}},
+		{"--node-plugin=pillion", []string{"--node-plugin needs --node-helper"}},
 		{"--dns-names=", []string{"--dns-names: want at least one name"}},
 		{"--drain-quiet=30s --log-level=loud", []string{"--drain-quiet 30s, --drain-max 20s: want 0 < quiet <= max", `--log-level: want debug, info, warn or error, got "loud"`}},
 		{"--drain-quiet=0s", []string{"want 0 < quiet"}},

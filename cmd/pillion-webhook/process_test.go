@@ -169,7 +169,7 @@ func TestWebhookThatCannotServeSaysWhyAndEnds(t *testing.T) {
 	}{
 		{"bad flag", "--drain-quiet=0s", []string{"want 0 < quiet <= max"}},
 		{"bad catalog", "--catalog=" + bad, []string{`"msg":"exit"`, "a.yaml:1", "b.yaml:1"}},
-		{"no certificate", "--tls-dir=" + bad, []string{`"msg":"exit"`, "tls.crt: no such file"}},
+		{"no certificate directory", "--tls-dir=" + bad + "/none", []string{`"msg":"exit"`, "none: no such file"}},
 		{"no kubeconfig", "--kubeconfig=" + bad + "/none", []string{`"msg":"exit"`, "none: no such file"}},
 		{"no port", "--metrics-address=127.0.0.1:99999", []string{`"msg":"exit"`, "metrics port: "}},
 	} {

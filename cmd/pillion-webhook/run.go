@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -44,7 +45,7 @@ func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	options := webhook.Options{Catalog: catalog.Current, OwnNamespace: c.OwnNamespace, Log: log, Metrics: metrics}
+	options := webhook.Options{Catalog: withHelper(catalog.Current, sidecars.Helper{Absent: !c.NodeHelper, RequiredPlugin: c.NodePlugin}), OwnNamespace: c.OwnNamespace, Log: log, Metrics: metrics}
 	if namespaces != nil {
 		options.Namespace = namespaces.Lookup
 	}
@@ -101,6 +102,21 @@ func openCatalog(c *Config, log *slog.Logger, m *webhook.Metrics) (catalogSource
 		return webhook.EmbeddedCatalog(m), nil
 	}
 	return webhook.CatalogDir(c.Catalog, log, m)
+}
+
+// withHelper gives the catalog as it is for a cluster with, or without, the node helper. It makes one for each revision.
+func withHelper(current func() *sidecars.Catalog, h sidecars.Helper) func() *sidecars.Catalog {
+	type pair struct{ of, with *sidecars.Catalog }
+	var last atomic.Pointer[pair]
+	return func() *sidecars.Catalog {
+		is := current()
+		if p := last.Load(); p != nil && p.of == is {
+			return p.with
+		}
+		with := is.WithHelper(h)
+		last.Store(&pair{is, with})
+		return with
+	}
 }
 
 // openNamespaces gives nil where no API server is known.

@@ -54,6 +54,9 @@ func programs() []program {
 		{name: "archive", module: "pause", pkg: "./archive", node: true},
 		{name: "coredns", module: "dns", pkg: ".", node: true},
 		{name: "helm", module: "helm", pkg: "helm.sh/helm/v4/cmd/helm", node: true},
+		{name: "helm3", module: "helm3", pkg: "helm.sh/helm/v3/cmd/helm"},
+		{name: "certmanager", module: "certmanager", pkg: "."},
+		{name: "certmanager-webhook", module: "certmanager/webhook", pkg: "."},
 	}
 }
 

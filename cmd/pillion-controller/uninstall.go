@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+	admissionregistrationv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
+)
+
+// Uninstall is what the flags and arguments of `pillion-controller uninstall` say.
+type Uninstall struct {
+	Kubeconfig   string
+	Timeout      time.Duration
+	IgnoreErrors bool
+	// Objects are resource/name each.
+	Objects []string
+}
+
+// uninstallable are the resources by which the API server calls Pillion, or refuses Pods on its behalf.
+var uninstallable = []string{"mutatingwebhookconfigurations", "validatingadmissionpolicybindings", "validatingwebhookconfigurations"}
+
+const uninstallUsage = `Usage of pillion-controller uninstall RESOURCE/NAME...:
+Deletes webhook configurations and policy bindings, in the order given; what is not there is well. ` + "`helm uninstall`" + ` runs
+it before anything else, so that the API server does not call programs that are gone.
+`
+
+func parseUninstall(args []string, out io.Writer) (*Uninstall, error) {
+	u := new(Uninstall)
+	f := pflag.NewFlagSet("pillion-controller uninstall", pflag.ContinueOnError)
+	f.SetOutput(out)
+	f.SortFlags = false
+	f.Usage = func() { fmt.Fprint(out, uninstallUsage, f.FlagUsages()) }
+	f.StringVar(&u.Kubeconfig, "kubeconfig", "", "file that names the API server (default: the cluster this runs in)")
+	f.DurationVar(&u.Timeout, "timeout", 20*time.Second, "how long to try again what fails")
+	f.BoolVar(&u.IgnoreErrors, "ignore-errors", false, "exit with 0 also where an object is left, which the log names")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	u.Objects = f.Args()
+	var errs []error
+	if len(u.Objects) == 0 {
+		errs = append(errs, errors.New("want at least one RESOURCE/NAME"))
+	}
+	if u.Timeout <= 0 {
+		errs = append(errs, fmt.Errorf("--timeout %s: want more than 0", u.Timeout))
+	}
+	for _, o := range u.Objects {
+		if resource, name, _ := strings.Cut(o, "/"); name == "" || !slices.Contains(uninstallable, resource) {
+			errs = append(errs, fmt.Errorf("%q: want RESOURCE/NAME, with a resource of %s", o, strings.Join(uninstallable, ", ")))
+		}
+	}
+	return u, errors.Join(errs...)
+}
+
+// uninstallMain gives the exit code: 2 for wrong usage, 1 where an object may be left.
+func uninstallMain(args []string) int {
+	u, err := parseUninstall(args, os.Stderr)
+	if errors.Is(err, pflag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	log := newLog(&Config{LogLevel: "info"})
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := uninstall(ctx, u, log); err != nil {
+		log.Error("not all deleted", "error", err)
+		if !u.IgnoreErrors {
+			return 1
+		}
+	}
+	return 0
+}
+
+// uninstall deletes the objects and gives an error for each that may be left.
+func uninstall(ctx context.Context, u *Uninstall, log *slog.Logger) error {
+	config, err := apiServer(&Config{Kubeconfig: u.Kubeconfig})
+	if err != nil {
+		return fmt.Errorf("API server: %w", err)
+	}
+	config.Timeout = u.Timeout
+	client, err := admissionregistrationv1.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("API server: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
+	defer cancel()
+	left := map[string]error{}
+	// Also a right that was given a moment ago may be refused at first.
+	_ = wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
+		for _, o := range u.Objects {
+			if err, tried := left[o]; tried && err == nil {
+				continue
+			}
+			resource, name, _ := strings.Cut(o, "/")
+			err := client.RESTClient().Delete().Resource(resource).Name(name).Do(ctx).Error()
+			if err == nil || apierrors.IsNotFound(err) {
+				log.Info("deleted", "object", o, "wasThere", err == nil)
+				err = nil
+			}
+			left[o] = err
+		}
+		return errors.Join(slices.Collect(maps.Values(left))...) == nil, nil
+	})
+	var errs []error
+	for _, o := range u.Objects {
+		if err := left[o]; err != nil {
+			errs = append(errs, fmt.Errorf("delete %s: %w", o, err))
+		}
+	}
+	return errors.Join(errs...)
+}
