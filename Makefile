@@ -7,7 +7,7 @@ NAME ?= pillion
 NODES ?= 1
 
 # A node is made of namespaces and cgroups, which only root may make; the tests of all else need no root.
-ROOT_ONLY = test/cluster/node|test/cluster/cmd/cluster
+ROOT_ONLY = test/cluster/node|test/cluster/cmd/cluster|node|node/.*|test/qemu
 ifeq ($(shell id -u),0)
 PACKAGES = ./...
 PROGRAMS = cluster-programs
@@ -28,7 +28,7 @@ test: setup $(PROGRAMS) ## set up and run every test: unit, golden, property, co
 	@$$(hack/tool.sh gotestsum gotest.tools/gotestsum) --format pkgname-and-test-fails -- -timeout 20m -run '$(RUN)' $(PACKAGES)
 
 unit: ## the quick tests only: no control plane
-	@$(GO) test -run '$(RUN)' ./api/... ./sidecars/... ./manifest/... ./cli/... ./certs/... ./webhook/... ./examples/...
+	@$(GO) test -run '$(RUN)' ./api/... ./sidecars/... ./manifest/... ./cli/... ./certs/... ./webhook/... ./controller/... ./doctor/... ./configfile/... ./artifact/... ./runner/... ./examples/...
 
 setup: ## install what the tests need from the system: haproxy
 	@hack/setup.sh
@@ -88,7 +88,7 @@ bench: ## benchmarks beside the usual way
 
 prove: setup $(PROGRAMS) ## the large counts: 10,000 property cases, 10 minutes of each fuzz target, the benchmarks
 	@$(GO) test ./sidecars -run 'Property' -rapid.checks=10000 -timeout 60m -count=1
-	@PILLION_PROVE=1 $(GO) test ./test/catalog -count=1 -v -timeout 30m
+	@PILLION_PROVE=1 $(GO) test ./test/catalog ./test/certs ./test/failsafe -p 1 -count=1 -v -timeout 60m
 	@PILLION_NODE_CYCLES=10 $(GO) test $(PACKAGES) -count=1 -timeout 60m
 	@$(MAKE) bench
 	@$(MAKE) fuzz

@@ -235,14 +235,13 @@ func (l *ledger) totals() (all map[label]cgroup.Usage, running map[label]int, be
 
 // The ledger's metrics. Containers of the app have an empty sidecar; those of single Namespaces' entries are "other".
 var (
-	ledgerLabels   = []string{"sidecar", "revision"}
-	cpuDesc        = prometheus.NewDesc("pillion_sidecar_cpu_seconds_total", "CPU time that the containers of a sidecar have used on the node, by entry and revision; sidecar is empty for the app of injected Pods, and other for entries of single Namespaces.", ledgerLabels, nil)
-	throttledDesc  = prometheus.NewDesc("pillion_sidecar_throttled_seconds_total", "Time for which they were throttled, because of their CPU limits.", ledgerLabels, nil)
-	memoryDesc     = prometheus.NewDesc("pillion_sidecar_memory_bytes", "Memory that they use, with the page cache.", ledgerLabels, nil)
-	anonymousDesc  = prometheus.NewDesc("pillion_sidecar_memory_anonymous_bytes", "Memory that they use and that cannot be dropped.", ledgerLabels, nil)
-	oomDesc        = prometheus.NewDesc("pillion_sidecar_oom_kills_total", "Processes of theirs that the kernel killed for want of memory.", ledgerLabels, nil)
-	pressureDesc   = prometheus.NewDesc("pillion_sidecar_pressure_seconds_total", "Time for which some, or all (full), of a container's tasks stood still for want of cpu, memory or io; summed over containers.", append(ledgerLabels, "resource", "kind"), nil)
-	containersDesc = prometheus.NewDesc("pillion_sidecar_containers", "Their containers that run.", ledgerLabels, nil)
+	cpuDesc        = prometheus.NewDesc("pillion_sidecar_cpu_seconds_total", "CPU time that the containers of a sidecar have used on the node, by entry and revision; sidecar is empty for the app of injected Pods, and other for entries of single Namespaces.", []string{"sidecar", "revision"}, nil)
+	throttledDesc  = prometheus.NewDesc("pillion_sidecar_throttled_seconds_total", "Time for which they were throttled, because of their CPU limits.", []string{"sidecar", "revision"}, nil)
+	memoryDesc     = prometheus.NewDesc("pillion_sidecar_memory_bytes", "Memory that they use, with the page cache.", []string{"sidecar", "revision"}, nil)
+	anonymousDesc  = prometheus.NewDesc("pillion_sidecar_memory_anonymous_bytes", "Memory that they use and that cannot be dropped.", []string{"sidecar", "revision"}, nil)
+	oomDesc        = prometheus.NewDesc("pillion_sidecar_oom_kills_total", "Processes of theirs that the kernel killed for want of memory.", []string{"sidecar", "revision"}, nil)
+	pressureDesc   = prometheus.NewDesc("pillion_sidecar_pressure_seconds_total", "Time for which some, or all (full), of a container's tasks stood still for want of cpu, memory or io; summed over containers.", []string{"sidecar", "revision", "resource", "kind"}, nil)
+	containersDesc = prometheus.NewDesc("pillion_sidecar_containers", "Their containers that run.", []string{"sidecar", "revision"}, nil)
 	beyondDesc     = prometheus.NewDesc("pillion_pod_unattributed_cpu_seconds_total", "CPU time that injected Pods used beyond what is counted for their containers; next to nothing, or the ledger misses some.", nil, nil)
 )
 

@@ -10,13 +10,16 @@ import (
 	"strings"
 )
 
-// metricReference documents the metrics of both programs.
+// metricReference documents the metrics of the programs.
 func metricReference() (string, error) {
 	var b strings.Builder
 	b.WriteString(note + "# Metrics\n\nOn `--metrics-address`, path `/metrics`, beside those of the Go runtime and the process, and of controller-runtime\nin pillion-controller.\n")
-	for _, p := range []struct{ program, file string }{{"pillion-webhook", "webhook/metrics.go"}, {"pillion-controller", "controller/metrics.go"}} {
+	for _, p := range []struct {
+		program string
+		files   []string
+	}{{"pillion-webhook", []string{"webhook/metrics.go"}}, {"pillion-controller", []string{"controller/metrics.go"}}, {"pillion-node", []string{"node/metrics.go", "node/ledger.go"}}} {
 		b.WriteString("\n## " + p.program + "\n\n")
-		table, err := metricTable(p.file)
+		table, err := metricTable(p.files...)
 		if err != nil {
 			return "", err
 		}
@@ -25,14 +28,21 @@ func metricReference() (string, error) {
 	return b.String(), nil
 }
 
-// metricTable lists the metrics that a file declares, by the literals of their names, helps and labels.
-func metricTable(file string) (string, error) {
-	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-	if err != nil {
-		return "", err
-	}
+// metricTable lists the metrics that files declare, by the literals of their names, helps and labels.
+func metricTable(files ...string) (string, error) {
 	var b strings.Builder
 	b.WriteString("| metric | kind | labels | meaning |\n|---|---|---|---|\n")
+	for _, file := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			return "", err
+		}
+		metricRows(&b, f)
+	}
+	return b.String(), nil
+}
+
+func metricRows(b *strings.Builder, f *ast.File) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
 		if !ok {
@@ -49,10 +59,9 @@ func metricTable(file string) (string, error) {
 		if len(texts) < 2 || !strings.HasPrefix(texts[0], "pillion_") && !strings.HasPrefix(texts[0], "confd_") {
 			return true
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", texts[0], kind, strings.Join(texts[2:], ", "), cell(texts[1]))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", texts[0], kind, strings.Join(texts[2:], ", "), cell(texts[1]))
 		return false
 	})
-	return b.String(), nil
 }
 
 func callee(call *ast.CallExpr) string {
@@ -87,7 +96,8 @@ func flagReference() (string, error) {
 	var b strings.Builder
 	b.WriteString(note + "# Flags\n")
 	for _, program := range []string{"pillion-webhook", "pillion-controller", "pillion-controller uninstall", "pillion inject", "pillion diff", "pillion uninject", "pillion explain",
-		"pillion explain sidecar", "pillion lint", "pillion test", "pillion catalog list", "pillion catalog export", "pillion doctor"} {
+		"pillion explain sidecar", "pillion lint", "pillion test", "pillion catalog list", "pillion catalog export", "pillion doctor",
+		"pillion node inspect", "pillion-node agent", "pillion-node gate", "pillion-node inspect", "pillion-node capabilities"} {
 		name, sub, _ := strings.Cut(program, " ")
 		args := append([]string{"run", "./cmd/" + name}, strings.Fields(sub)...)
 		out, err := exec.Command("go", append(args, "--help")...).CombinedOutput()
