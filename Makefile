@@ -30,7 +30,7 @@ test: setup $(PROGRAMS) ## set up and run every test: unit, golden, property, co
 unit: ## the quick tests only: no control plane
 	@$(GO) test -run '$(RUN)' ./api/... ./sidecars/... ./manifest/... ./cli/... ./certs/... ./webhook/... ./controller/... ./doctor/... ./configfile/... ./artifact/... ./runner/... ./examples/...
 
-setup: ## install what the tests need from the system: haproxy
+setup: ## install what the tests need from the system: haproxy, promtool, nginx
 	@hack/setup.sh
 
 control-plane: ## build etcd, kube-apiserver and kube-controller-manager on first use
@@ -89,6 +89,7 @@ bench: ## benchmarks beside the usual way
 prove: setup $(PROGRAMS) ## the large counts: 10,000 property cases, 10 minutes of each fuzz target, the benchmarks
 	@$(GO) test ./sidecars -run 'Property' -rapid.checks=10000 -timeout 60m -count=1
 	@PILLION_PROVE=1 $(GO) test ./test/catalog ./test/certs ./test/failsafe -p 1 -count=1 -v -timeout 60m
+	@PILLION_PROVE=1 $(GO) test ./test/chart -run EveryCondition -count=1 -timeout 30m
 	@PILLION_PROVE=1 $(GO) test ./cmd/confd -run 'Nginx|HAProxy' -count=1 -v -timeout 30m
 	@PILLION_NODE_CYCLES=10 $(GO) test $(PACKAGES) -count=1 -timeout 60m
 	@$(MAKE) bench

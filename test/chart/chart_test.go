@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/pod-security-admission/api"
@@ -30,38 +31,58 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestLintFindsNothing(t *testing.T) {
 	for name, args := range variants(t) {
-		if out, errs, err := helm(t, append([]string{"lint", "--strict", chartDir, "--namespace", namespace}, args...)...); err != nil {
-			t.Errorf("%s: %v\n%s%s", name, err, out, errs)
+		for _, which := range helms {
+			if out, errs, err := runHelm(t, which, append([]string{"lint", "--strict", chartDir, "--namespace", namespace}, args...)...); err != nil {
+				t.Errorf("%s: %s: %v\n%s%s", name, which, err, out, errs)
+			}
 		}
 	}
 }
 
+// TestEveryRenderIsTheSame renders twice by either helm: byte for byte the same by one, the same objects by both.
+func TestEveryRenderIsTheSame(t *testing.T) {
+	for name, args := range variants(t) {
+		t.Run(name, func(t *testing.T) {
+			var by [][]string
+			for _, which := range helms {
+				manifest := renderBy(t, which, args...)
+				if again := renderBy(t, which, args...); again != manifest {
+					t.Errorf("%s renders twice (-first +second)\n%s", which, cmp.Diff(manifest, again))
+				}
+				var texts []string
+				for _, o := range objects(t, manifest) {
+					texts = append(texts, string(o.JSON))
+				}
+				slices.Sort(texts)
+				by = append(by, texts)
+			}
+			if diff := cmp.Diff(by[0], by[1]); diff != "" {
+				t.Errorf("(-helm 4 +helm 3)\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestEveryObjectIsOfItsType(t *testing.T) {
-	// These kinds have no Go types here: the definitions are compared with api/crds, the others looked at for themselves.
+	// These kinds have no Go types here: the definitions are compared with api/crds, all are held against their schemas.
 	untyped := []string{"CustomResourceDefinition", "ServiceMonitor", "PodMonitor", "PrometheusRule"}
 	kinds := map[string]bool{}
 	for name, args := range variants(t) {
-		t.Run(name, func(t *testing.T) {
-			manifest := render(t, args...)
-			if again := render(t, args...); again != manifest {
-				t.Errorf("rendered twice (-first +second)\n%s", cmp.Diff(manifest, again))
+		seen := map[string]bool{}
+		for _, o := range objects(t, render(t, args...)) {
+			kinds[o.Kind] = true
+			id := o.Kind + " " + o.Namespace + "/" + o.Name
+			if seen[id] {
+				t.Errorf("%s: %s is there twice", name, id)
 			}
-			seen := map[string]bool{}
-			for _, o := range objects(t, manifest) {
-				kinds[o.Kind] = true
-				id := o.Kind + " " + o.Namespace + "/" + o.Name
-				if seen[id] {
-					t.Errorf("%s is there twice", id)
-				}
-				seen[id] = true
-				if o.Labels["app.kubernetes.io/name"] == "" && o.Name != "more" {
-					t.Errorf("%s has no labels", id)
-				}
-				if !slices.Contains(untyped, o.Kind) {
-					typed(t, o)
-				}
+			seen[id] = true
+			if o.Labels["app.kubernetes.io/name"] == "" && o.Name != "more" {
+				t.Errorf("%s: %s has no labels", name, id)
 			}
-		})
+			if !slices.Contains(untyped, o.Kind) {
+				typed(t, o)
+			}
+		}
 	}
 	for _, kind := range append(untyped, "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "Certificate", "Issuer") {
 		if !kinds[kind] {
@@ -70,13 +91,15 @@ func TestEveryObjectIsOfItsType(t *testing.T) {
 	}
 }
 
-// templates gives every Pod template, and the Pod of `helm test`.
+// templates gives every Pod template, that of the Job before `helm uninstall` too, and the Pod of `helm test`.
 func templates(t *testing.T, all []*object) map[string]*corev1.PodTemplateSpec {
 	t.Helper()
 	out := map[string]*corev1.PodTemplateSpec{}
-	for _, o := range ofKind(t, all, "Deployment", "Pod") {
+	for _, o := range ofKind(t, all, "Deployment", "Job", "Pod") {
 		switch v := typed(t, o).(type) {
 		case *appsv1.Deployment:
+			out[o.Name] = &v.Spec.Template
+		case *batchv1.Job:
 			out[o.Name] = &v.Spec.Template
 		case *corev1.Pod:
 			out[o.Name] = &corev1.PodTemplateSpec{ObjectMeta: v.ObjectMeta, Spec: v.Spec}
@@ -101,28 +124,6 @@ func TestEveryPodIsRestricted(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-// TestProgramsKnowTheirFlags looks every argument up in the reference, which is made from the program.
-func TestProgramsKnowTheirFlags(t *testing.T) {
-	text, err := os.ReadFile("../../docs/reference/flags.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, usage, found := strings.Cut(string(text), "\n## pillion-webhook\n")
-	if !found {
-		t.Fatal("docs/reference/flags.md has no pillion-webhook")
-	}
-	usage, _, _ = strings.Cut(usage, "\n## ")
-	template := templates(t, objects(t, render(t)))["pillion"]
-	for _, arg := range template.Spec.Containers[0].Args {
-		if name, _, _ := strings.Cut(arg, "="); !strings.Contains(usage, " "+name+" ") {
-			t.Errorf("pillion-webhook has no flag %s", name)
-		}
-	}
-	if n := len(template.Spec.Containers[0].Args); n < 3 {
-		t.Errorf("there are %d arguments", n)
 	}
 }
 
@@ -172,7 +173,7 @@ func TestSchemaRefusesWhatItDoesNotKnow(t *testing.T) {
 		"admission.failurePolicy=Ignore":               "at '/admission': additional properties 'failurePolicy' not allowed",
 		"metrics.serviceMonitor.enable=true":           "at '/metrics/serviceMonitor': additional properties 'enable' not allowed",
 		"profile=prod":                                 "at '/profile': value must be one of 'dev', 'default', 'ha'",
-		"certs.mode=selfSigned":                        "at '/certs/mode': value must be one of 'certManager', 'provided'",
+		"certs.mode=selfSigned":                        "at '/certs/mode': value must be one of 'certManager', 'selfManaged', 'provided'",
 		"certs.mode=provided":                          "at '/certs/provided/caBundle'",
 		"admission.timeoutSeconds=30":                  "at '/admission/timeoutSeconds'",
 		"webhook.logLevel=trace":                       "at '/webhook/logLevel'",
@@ -321,6 +322,39 @@ func TestRightsAreThese(t *testing.T) {
 	}
 }
 
+// TestControllerHasTheRightsThatItSays compares the chart's roles of the controller with those beside its source.
+func TestControllerHasTheRightsThatItSays(t *testing.T) {
+	source, err := os.ReadFile("../../controller/rbac.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rights := func(all []*object) map[string]bool {
+		out := map[string]bool{}
+		for _, o := range ofKind(t, all, "ClusterRole", "Role") {
+			if o.Name != "pillion-controller" {
+				continue
+			}
+			var role struct{ Rules []rbacv1.PolicyRule }
+			if err := json.Unmarshal(o.JSON, &role); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range role.Rules {
+				for _, group := range r.APIGroups {
+					for _, resource := range r.Resources {
+						for _, verb := range r.Verbs {
+							out[fmt.Sprint(o.Kind, " ", verb, " ", resource, ".", group, " ", r.ResourceNames)] = true
+						}
+					}
+				}
+			}
+		}
+		return out
+	}
+	if diff := cmp.Diff(rights(objects(t, string(source))), rights(objects(t, render(t, "--set", "node.enabled=true")))); diff != "" {
+		t.Errorf("(-controller/rbac.yaml +chart)\n%s", diff)
+	}
+}
+
 func TestWebhookHasThreeEntriesThatNeverMeet(t *testing.T) {
 	all := objects(t, render(t, "--values", chartDir+"/ci/provided-values.yaml"))
 	config := typed(t, ofKind(t, all, "MutatingWebhookConfiguration")[0]).(*admissionregistrationv1.MutatingWebhookConfiguration)
@@ -400,73 +434,6 @@ func TestCertificatesNameTheServices(t *testing.T) {
 		if mounted != certificate.Spec.SecretName || !slices.Equal(certificate.Spec.DNSNames, []string{name + "." + namespace + ".svc"}) {
 			t.Errorf("%s mounts %s; its Certificate is %+v", name, mounted, certificate.Spec)
 		}
-	}
-}
-
-// TestAlertsHaveRunbooks follows every alert to its page, and every metric of ours to its reference.
-func TestAlertsHaveRunbooks(t *testing.T) {
-	all := objects(t, render(t, "--values", chartDir+"/ci/provided-values.yaml"))
-	var rules struct {
-		Spec struct {
-			Groups []struct {
-				Rules []struct {
-					Alert, Expr         string
-					Labels, Annotations map[string]string
-				}
-			}
-		}
-	}
-	if err := json.Unmarshal(ofKind(t, all, "PrometheusRule")[0].JSON, &rules); err != nil {
-		t.Fatal(err)
-	}
-	var book, metrics string
-	for path, into := range map[string]*string{chartDir + "/runbooks.md": &book, "../../docs/reference/metrics.md": &metrics} {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		*into = string(text)
-	}
-	ours := regexp.MustCompile(`\bpillion_[a-z_]+`)
-	known := func(at, expr string) {
-		for _, metric := range ours.FindAllString(expr, -1) {
-			if !strings.Contains(metrics, "`"+strings.TrimSuffix(metric, "_bucket")+"`") {
-				t.Errorf("%s: no metric %s", at, metric)
-			}
-		}
-	}
-	for _, r := range rules.Spec.Groups[0].Rules {
-		if !strings.Contains(book, "\n## "+r.Alert+"\n") || !strings.HasSuffix(r.Annotations["runbook_url"], "#"+strings.ToLower(r.Alert)) {
-			t.Errorf("%s has no runbook: %s", r.Alert, r.Annotations["runbook_url"])
-		}
-		if r.Labels["severity"] == "" || r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
-			t.Errorf("%s: %+v", r.Alert, r)
-		}
-		known(r.Alert, r.Expr)
-		if strings.Contains(r.Expr, "pillion-injected") {
-			t.Errorf("%s: the policy of this release is seat-injected: %s", r.Alert, r.Expr)
-		}
-	}
-	if n := len(rules.Spec.Groups[0].Rules); n < 10 {
-		t.Errorf("there are %d alerts", n)
-	}
-	var dashboard struct {
-		Panels []struct {
-			ID      int
-			Title   string
-			Targets []struct{ Expr string }
-		}
-	}
-	read(t, "files/dashboards/webhook.json", &dashboard)
-	ids := map[int]bool{}
-	for _, p := range dashboard.Panels {
-		ids[p.ID] = true
-		for _, target := range p.Targets {
-			known(p.Title, target.Expr)
-		}
-	}
-	if len(ids) != len(dashboard.Panels) || len(ids) == 0 || len(ids) > 20 {
-		t.Errorf("%d panels, %d ids", len(dashboard.Panels), len(ids))
 	}
 }
 

@@ -33,36 +33,76 @@ const (
 	namespace = "pillion-system"
 )
 
-// program builds helm where it is not built yet; a cold build takes minutes.
+// helms are the programs that have to make the same of the chart: helm 4, and helm 3 as "helm3".
+var helms = []string{"helm", "helm3"}
+
+// program builds both where they are not built yet; a cold build takes minutes.
 var program = sync.OnceValues(func() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
-	bin, err := cluster.Build(ctx, os.Stderr, "helm")
-	return filepath.Join(bin, "helm"), err
+	return cluster.Build(ctx, os.Stderr, helms...)
 })
 
-// helm runs helm, away from the user's own settings, and gives what it prints.
+// helm runs helm 4, away from the user's own settings, and gives what it prints.
 func helm(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	path, err := program()
+	return runHelm(t, "helm", args...)
+}
+
+// runHelm runs one of the helms. What needs no cluster is told the version of one: helm 3, built from its module, takes an
+// ancient one for granted.
+func runHelm(t *testing.T, which string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	bin, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	if slices.Contains([]string{"template", "lint"}, args[0]) {
+		args = append(args, "--kube-version=1.36")
+	}
 	home := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, which), args...)
 	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + filepath.Join(home, "none")}
+	return output(cmd)
+}
+
+// output runs a command.
+func output(cmd *exec.Cmd) (stdout, stderr string, err error) {
+	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()
 	return out.String(), errs.String(), err
 }
 
-// render gives the chart's manifest, tests among it.
+// tool gives the path of a pinned program of tools/, built where it is not built yet.
+func tool(t *testing.T, name, pkg string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "../../hack/tool.sh", name, pkg, "chart")
+	out, errs, err := output(cmd)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, errs)
+	}
+	return strings.TrimSpace(out)
+}
+
+// rendered keeps what render gave, by its arguments.
+var rendered = map[string]string{}
+
+// render gives the chart's manifest, hooks and tests among it.
 func render(t *testing.T, args ...string) string {
 	t.Helper()
-	out, errs, err := helm(t, append([]string{"template", "pillion", chartDir, "--namespace", namespace}, args...)...)
+	key := strings.Join(args, " ")
+	if rendered[key] == "" {
+		rendered[key] = renderBy(t, "helm", args...)
+	}
+	return rendered[key]
+}
+
+func renderBy(t *testing.T, which string, args ...string) string {
+	t.Helper()
+	out, errs, err := runHelm(t, which, append([]string{"template", "pillion", chartDir, "--namespace", namespace}, args...)...)
 	if err != nil {
-		t.Fatalf("helm template %s: %v\n%s", strings.Join(args, " "), err, errs)
+		t.Fatalf("%s template %s: %v\n%s", which, strings.Join(args, " "), err, errs)
 	}
 	return out
 }
@@ -71,7 +111,7 @@ func render(t *testing.T, args ...string) string {
 func variants(t *testing.T) map[string][]string {
 	t.Helper()
 	files, err := filepath.Glob(chartDir + "/ci/*-values.yaml")
-	if err != nil || len(files) < 4 {
+	if err != nil || len(files) < 8 {
 		t.Fatal(err, files)
 	}
 	out := map[string][]string{}

@@ -102,6 +102,22 @@ spec:
             - --metrics-address=:{{ $c.metricsPort }}
             - --tls-dir=/etc/pillion/tls
             - --log-level={{ $c.logLevel }}
+            {{- if eq $name "webhook" }}
+            - --catalog-from-cluster
+            {{- else if not $c.dryRun }}
+            - --dry-run-namespace=
+            {{- end }}
+            {{- if $root.Values.node.enabled }}
+            - --node-helper
+            {{- if eq $name "controller" }}
+            - --node-profiles={{ include "pillion.componentName" (list $root "node") }}-profiles
+            {{- else if $root.Values.node.requirePlugin }}
+            - --node-plugin=pillion
+            {{- end }}
+            {{- end }}
+            {{- with include "pillion.certificateArgs" (list $root $name) }}
+            {{- . | nindent 12 }}
+            {{- end }}
             {{- range $c.extraArgs }}
             - {{ . | quote }}
             {{- end }}
@@ -130,10 +146,15 @@ spec:
           resources: {{- toYaml $c.resources | nindent 12 }}
           securityContext: {{- include "pillion.securityContext" $root | nindent 12 }}
           volumeMounts:
-            - {name: tls, mountPath: /etc/pillion/tls, readOnly: true}
+            - {name: tls, mountPath: /etc/pillion/tls, readOnly: {{ not (and (eq $name "controller") (eq $root.Values.certs.mode "selfManaged")) }}}
+            {{- with $c.extraVolumeMounts }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
       volumes:
-        - name: tls
-          secret: {secretName: {{ include "pillion.tlsSecret" . }}}
+        - {{- include "pillion.certificateVolume" (list $root $name) | nindent 10 }}
+        {{- with $c.extraVolumes }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
 {{- if and $c.pdb.enabled (gt (int ($autoscaled | ternary (dig "autoscaling" "minReplicas" 0 $c) $c.replicas)) 1) }}
 ---
 apiVersion: policy/v1

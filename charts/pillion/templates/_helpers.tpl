@@ -76,7 +76,8 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- if eq $root.Values.certs.mode "provided" -}}
 {{- index $root.Values.certs.provided (printf "%sSecret" (index . 1)) -}}
 {{- else -}}
-{{- include "pillion.componentName" . }}-tls
+{{- /* Another name in either mode: cert-manager's Secrets are not the chart's, and stay when the mode changes. */ -}}
+{{- include "pillion.componentName" . }}-{{ eq $root.Values.certs.mode "selfManaged" | ternary "serving" "tls" }}
 {{- end -}}
 {{- end -}}
 
@@ -121,4 +122,9 @@ caBundle: {{ $root.Values.certs.provided.caBundle | b64enc }}
 {{/* Whether there is a `helm test`: Pillion does nothing in its own Namespace, so not there. */}}
 {{- define "pillion.tested" -}}
 {{- if and .Values.test.enabled (ne .Values.test.namespace .Release.Namespace) }}yes{{ end -}}
+{{- end -}}
+
+{{/* Whether the controller answers for anything that is written. */}}
+{{- define "pillion.validates" -}}
+{{- if or .Values.admission.proveEntries .Values.admission.adviseWorkloads }}yes{{ end -}}
 {{- end -}}

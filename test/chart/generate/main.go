@@ -1,5 +1,5 @@
 // Command generate writes what the chart has from elsewhere: the table of values in its README, from the comments in
-// values.yaml, and the copies of the CustomResourceDefinitions.
+// values.yaml, the copies of the CustomResourceDefinitions, and the dashboards.
 //
 //	go run ./test/chart/generate            write
 //	go run ./test/chart/generate --check    fail where a file differs
@@ -50,6 +50,20 @@ func run(check bool) error {
 			return err
 		}
 	}
+	for _, d := range dashboards() {
+		text, err := d.json()
+		if err == nil {
+			err = write(filepath.Join(chart, "files", "dashboards", d.name+".json"), text, check)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return readme(check)
+}
+
+// readme writes the table of values.
+func readme(check bool) error {
 	path := filepath.Join(chart, "README.md")
 	readme, err := os.ReadFile(path)
 	if err != nil {

@@ -20,8 +20,12 @@ func hierarchies() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return cgroupMounts(string(b))
+}
+
+func cgroupMounts(mountinfo string) ([]string, error) {
 	var out []string
-	for line := range strings.Lines(string(b)) {
+	for line := range strings.Lines(mountinfo) {
 		mount, kind, found := strings.Cut(line, " - ")
 		fields := strings.Fields(mount)
 		if !found || len(fields) < 5 || !strings.HasPrefix(kind, "cgroup") || !strings.HasPrefix(fields[4], "/sys/fs/cgroup") {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/pillion-dev/pillion/test/cluster"
 )
@@ -30,6 +31,10 @@ type Config struct {
 	// NodeMemory is what the scheduler may give to Pods on each node, in bytes; 0 or absent means all of the machine's.
 	NodeMemory []int64
 
+	// NodeGrace is how long after a node's last sign of life it is taken for lost; 0 means as long as Kubernetes would wait.
+	// A kubelet gives a sign every 10 seconds.
+	NodeGrace time.Duration
+
 	// Detach lets the instance outlive the calling program. Otherwise it ends with it, however that ends.
 	Detach bool
 
@@ -47,6 +52,8 @@ type plan struct {
 	Bin   string   // directory of the built programs
 	Path  string   // where the machine's programs are
 	Nodes []member // the first also runs the control plane
+
+	NodeGrace time.Duration `json:",omitempty"`
 }
 
 // member is one node.
@@ -56,6 +63,9 @@ type member struct {
 	PodCIDR string
 	Memory  int64 // bytes, 0 is no limit
 }
+
+// shortestGrace lets a kubelet's sign of life be late once.
+const shortestGrace = 15 * time.Second
 
 const (
 	defaultName  = "pillion"
@@ -98,6 +108,10 @@ func newPlan(cfg Config) (plan, error) {
 	if count > 2 || cfg.Nodes < 0 {
 		return p, fmt.Errorf("nodes %d: want 1 or 2", cfg.Nodes)
 	}
+	if cfg.NodeGrace != 0 && cfg.NodeGrace < shortestGrace {
+		return p, fmt.Errorf("node grace %s: want at least %s", cfg.NodeGrace, shortestGrace)
+	}
+	p.NodeGrace = cfg.NodeGrace
 	if len(cfg.NodeMemory) > count {
 		return p, fmt.Errorf("memory of %d nodes, but there are %d", len(cfg.NodeMemory), count)
 	}

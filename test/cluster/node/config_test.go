@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +25,7 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 		{"three nodes", Config{Nodes: 3}, "nodes 3: want 1 or 2"},
 		{"negative nodes", Config{Nodes: -1}, "nodes -1: want 1 or 2"},
 		{"memory of a node that is not there", Config{NodeMemory: []int64{1, 1}}, "memory of 2 nodes, but there are 1"},
+		{"grace that a healthy node exceeds", Config{NodeGrace: time.Second}, "node grace 1s: want at least 15s"},
 		{"directory that nodes do not see", Config{Dir: "/run/mine"}, "/run/mine: a node does not see the machine's /run: choose another directory"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -84,34 +86,6 @@ func TestMoreMemoryThanThereIs(t *testing.T) {
 	}
 	if all-reserved != 1<<30-1 {
 		t.Errorf("reserved for 1 GiB: %d, for 1 byte: %d, want 1 GiB less a byte between them", reserved, all)
-	}
-}
-
-// This machine need not have cgroup v2: files stand in for it, which unlike the kernel's keep the last write alone.
-func TestControllersArePassedOn(t *testing.T) {
-	root := t.TempDir()
-	cgroup := filepath.Join(root, "pillion-x", "node-1")
-	if err := os.MkdirAll(cgroup, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for file, content := range map[string]string{
-		"cgroup.controllers": "cpu memory rdma\n", "cgroup.subtree_control": "memory\n",
-		"pillion-x/cgroup.controllers": "cpu memory\n", "pillion-x/cgroup.subtree_control": "cpu\n",
-	} {
-		if err := os.WriteFile(filepath.Join(root, file), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := passControllersOn(root, "/pillion-x/node-1"); err != nil {
-		t.Fatal(err)
-	}
-	for file, want := range map[string]string{"cgroup.subtree_control": "+cpu", "pillion-x/cgroup.subtree_control": "+memory"} {
-		if b, err := os.ReadFile(filepath.Join(root, file)); err != nil || string(b) != want {
-			t.Errorf("%s: last write %q (%v), want %q", file, b, err, want)
-		}
-	}
-	if err := passControllersOn(t.TempDir(), "/pillion-x/node-1"); err != nil {
-		t.Errorf("on cgroup v1: %v", err)
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *supervisor) apiserver() command {
 // tokens for that are dozens of requests at start, hence the higher limits.
 func (s *supervisor) manager() command {
 	own := s.key("kube-controller-manager.kubeconfig")
-	return command{name: "kube-controller-manager", address: "https://127.0.0.1:10257", args: []string{
+	args := []string{
 		"--kubeconfig=" + own,
 		"--authentication-kubeconfig=" + own,
 		"--authorization-kubeconfig=" + own,
@@ -70,7 +70,11 @@ func (s *supervisor) manager() command {
 		"--service-cluster-ip-range=" + serviceRange,
 		"--kube-api-qps=300",
 		"--kube-api-burst=600",
-	}}
+	}
+	if s.NodeGrace > 0 {
+		args = append(args, "--node-monitor-grace-period="+s.NodeGrace.String())
+	}
+	return command{name: "kube-controller-manager", address: "https://127.0.0.1:10257", args: args}
 }
 
 func (s *supervisor) scheduler() command {

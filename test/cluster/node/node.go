@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Node is an instance: one that Up started or that Open found.
@@ -116,13 +118,20 @@ func (n *Node) Load(ctx context.Context, archives ...string) error {
 		if err != nil {
 			return err
 		}
+		nodes, ctx := errgroup.WithContext(ctx)
 		for i := range n.Nodes {
-			var output strings.Builder
-			args := append([]string{"ctr"}, importArgs(path)...)
-			err := n.Exec(ctx, Command{Node: i + 1, Args: args, Stdout: &output, Stderr: &output})
-			if err != nil {
-				return fmt.Errorf("load %s: %w\n%s", archive, err, output.String())
-			}
+			nodes.Go(func() error {
+				var output strings.Builder
+				args := append([]string{"ctr"}, importArgs(path)...)
+				err := n.Exec(ctx, Command{Node: i + 1, Args: args, Stdout: &output, Stderr: &output})
+				if err != nil {
+					return fmt.Errorf("load %s: %w\n%s", archive, err, output.String())
+				}
+				return nil
+			})
+		}
+		if err := nodes.Wait(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -23,6 +24,7 @@ type nodeFlags struct {
 	name, dir  string
 	nodes, on  int
 	nodeMemory string
+	nodeGrace  time.Duration
 }
 
 func newNodeFlags(command string, stderr io.Writer) *nodeFlags {
@@ -33,6 +35,7 @@ func newNodeFlags(command string, stderr io.Writer) *nodeFlags {
 	case "up":
 		f.set.IntVar(&f.nodes, "nodes", 1, "how many nodes, 1 or 2")
 		f.set.StringVar(&f.nodeMemory, "node-memory", "", "what Pods may have on each node, for example 1280Mi,2Gi (default all)")
+		f.set.DurationVar(&f.nodeGrace, "node-grace", 0, "how long after its last sign of life a node is taken for lost (default Kubernetes' own)")
 	case "exec":
 		f.set.IntVar(&f.on, "node", 1, "node to run the command on")
 	}
@@ -78,7 +81,7 @@ func runNode(ctx context.Context, command string, args []string, stdout, stderr 
 }
 
 func (f *nodeFlags) up(ctx context.Context, stdout, stderr io.Writer) error {
-	cfg := node.Config{Name: f.name, Dir: f.dir, Nodes: f.nodes, Detach: true, Log: stderr}
+	cfg := node.Config{Name: f.name, Dir: f.dir, Nodes: f.nodes, NodeGrace: f.nodeGrace, Detach: true, Log: stderr}
 	for _, size := range list(f.nodeMemory) {
 		q, err := resource.ParseQuantity(size)
 		if err != nil {

@@ -21,7 +21,7 @@ func TestCommandsOfAnInstance(t *testing.T) {
 	}
 	t.Cleanup(func() { instance("down") })
 
-	want(t, "up", instance("up", "--node-memory", "1Gi"), "COMPONENT", "kube-apiserver", "READY AFTER")
+	want(t, "up", instance("up", "--node-memory", "1Gi", "--node-grace", "20s"), "COMPONENT", "kube-apiserver", "READY AFTER")
 	want(t, "status", instance("status"), "instance command-test: process ", "kubelet", "10.88.254.1:53 (Service 10.96.0.10)")
 	want(t, "exec", instance("exec", "--", "kubectl", "get", "nodes", "-o", "jsonpath={.items[*].status.allocatable.memory}"), "1Gi")
 	want(t, "exec", instance("exec", "--", "helm", "list", "--all-namespaces"), "NAMESPACE")
