@@ -100,6 +100,12 @@ func (c *compiler) nodeRedirect(at *field.Path, r *v1alpha1.NodeRedirect) {
 	if r.Inbound != 0 && r.Inbound == r.Outbound {
 		c.bad(at.Child("outbound"), r.Outbound, "is the port for inbound connections")
 	}
+	c.exceptions(at, r)
+	c.gated(at)
+}
+
+// exceptions checks what stays direct, and what tells the proxy.
+func (c *compiler) exceptions(at *field.Path, r *v1alpha1.NodeRedirect) {
 	for name, list := range map[string][]string{"inboundExcept": r.InboundExcept, "outboundExcept": r.OutboundExcept} {
 		for i, text := range list {
 			if !isPortRange(text) {
@@ -115,7 +121,6 @@ func (c *compiler) nodeRedirect(at *field.Path, r *v1alpha1.NodeRedirect) {
 	if r.GroupID < 0 || r.GroupID > 1<<31-1 {
 		c.bad(at.Child("groupID"), r.GroupID, "must be between 0 and 2147483647")
 	}
-	c.gated(at)
 }
 
 // gated checks that the proxy starts before all that it serves, and that something proves the redirect before that.
