@@ -122,7 +122,8 @@ func TestDefinitionsAreEstablished(t *testing.T) {
 	}
 }
 
-// TestBothKindsAreOne compares the two schemas, whose rules the generator has from two places.
+// TestBothKindsAreOne compares the two schemas, whose rules the generator has from two places. A Sidecar has one rule more: it
+// may not ask the node helper.
 func TestBothKindsAreOne(t *testing.T) {
 	var schemas []map[string]any
 	for _, text := range crds.All() {
@@ -132,6 +133,16 @@ func TestBothKindsAreOne(t *testing.T) {
 		}
 		schema := d.Spec.Versions[0].Schema.OpenAPIV3Schema
 		delete(schema, "description")
+		if d.Spec.Names.Kind == v1alpha1.KindSidecar {
+			rules, _ := schema["x-kubernetes-validations"].([]any)
+			schema["x-kubernetes-validations"] = slices.DeleteFunc(rules, func(rule any) bool {
+				r, _ := rule.(map[string]any)
+				return r["rule"] == "!has(self.spec.node)"
+			})
+			if n, _ := schema["x-kubernetes-validations"].([]any); len(n) != len(rules)-1 {
+				t.Error("a Sidecar may ask the node helper")
+			}
+		}
 		schemas = append(schemas, schema)
 	}
 	if diff := gocmp.Diff(schemas[0], schemas[1]); diff != "" || len(schemas) != 2 {
@@ -162,6 +173,10 @@ func TestEntriesAreStoredAsTheyAre(t *testing.T) {
 
 			mine := bytes.Replace(object, []byte(`"kind":"ClusterSidecar"`), []byte(`"kind":"Sidecar"`), 1)
 			path := namespacedPath + "/" + want.Name
+			if want.Spec.Node != nil {
+				wantStatus(t, ask(t, http.MethodPatch, path+"?fieldManager=test", "application/apply-patch+yaml", mine), http.StatusUnprocessableEntity)
+				return
+			}
 			for range 2 { // the second time changes nothing
 				applied := ask(t, http.MethodPatch, path+"?fieldManager=test&fieldValidation=Strict", "application/apply-patch+yaml", mine)
 				if applied.Status != http.StatusCreated {
@@ -530,7 +545,7 @@ func badEntries() []badEntry {
 			`spec.containers[1]: Duplicate value: {"name":"good"}`,
 		}, "spec.containers[1].name"},
 		{"another placement", "placement: regular", "placement: behind", []string{
-			`spec.containers[1].placement: Unsupported value: "behind": supported values: "", "beforeInit", "afterInit", "regular"`,
+			`spec.containers[1].placement: Unsupported value: "behind": supported values: "", "first", "beforeInit", "afterInit", "regular"`,
 			unchecked,
 		}, ""},
 		{"an init container with another name", "    - name: good-init", "    - name: init", []string{
@@ -540,7 +555,7 @@ func badEntries() []badEntry {
 			"spec.initContainers: Invalid value: one of the containers has this name already",
 		}, "spec.initContainers[0].name"},
 		{"a placement of an init container", "    - name: good-init", "    - name: good-init\n      placement: regular", []string{
-			"spec.initContainers[0].placement: Invalid value: an init container runs to completion: it has no placement",
+			"spec.initContainers[0].placement: Invalid value: an init container runs to completion: its placement is first, or it has none",
 		}, ""},
 		{"a variable's name that is none", "name: GOOD_PORT", "name: GOOD-PORT", []string{
 			`spec.appEnv[0].name: Invalid value: "GOOD-PORT": spec.appEnv[0].name in body should match '^[A-Za-z_][A-Za-z0-9_]*$'`,
