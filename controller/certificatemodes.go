@@ -54,7 +54,7 @@ func newCertificateParts(config *rest.Config, m *CertificateModes, log *slog.Log
 		if p.self, err = NewCertificates(config, *m.SelfManaged, log); err != nil {
 			return p, nil, err
 		}
-		start = append(start, leading{p.self})
+		start = append(start, p.self)
 	}
 	if m.Own != "" {
 		start = append(start, &ownCertificate{secrets: core.Secrets(m.Namespace), meta: meta, namespace: m.Namespace, secret: m.Own, dir: m.Dir, log: log})

@@ -47,8 +47,8 @@ type CertificateOptions struct {
 	Interval, Settle time.Duration
 }
 
-// Certificates manages a CA and the serving certificates that it signs: one replica at a time does. What stands in the API
-// server is all it goes by, so that another replica goes on where this one stopped.
+// Certificates manages a CA and the serving certificates that it signs. What stands in the API server is all it goes by, and
+// each of its writes is conditional, so that another replica goes on where this one stopped.
 type Certificates struct {
 	CertificateOptions
 	secrets corev1client.SecretInterface
@@ -123,6 +123,10 @@ func (c *Certificates) configurations() map[schema.GroupVersionResource][]string
 		admissionResource("validatingwebhookconfigurations"): c.Validating,
 	}
 }
+
+// NeedLeaderElection is false: a replica becomes ready by its certificate, and where the one that leads is of a release that
+// manages none, nobody else would make it. Two of them do not get in each other's way.
+func (c *Certificates) NeedLeaderElection() bool { return false }
 
 // Start works until the context ends.
 func (c *Certificates) Start(ctx context.Context) error {

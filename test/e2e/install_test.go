@@ -1,92 +1,192 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
-	"embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"os"
 	"strings"
+	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/e2e-framework/klient/decoder"
-	"sigs.k8s.io/e2e-framework/klient/k8s"
-	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
-	"sigs.k8s.io/e2e-framework/klient/wait"
-	"sigs.k8s.io/e2e-framework/klient/wait/conditions"
-
-	"github.com/pillion-dev/pillion/certs"
 )
 
-//go:embed manifests/*.yaml
-var manifests embed.FS
-
-const (
-	system  = "pillion-system"
-	service = "pillion-webhook." + system + ".svc"
-)
-
-// install puts the webhook onto the bed: two replicas behind a Service, registered, and answering.
-func install(ctx context.Context, r *resources.Resources) error {
-	pair, err := certs.SelfSigned([]string{service}, nil, 24*time.Hour)
-	if err != nil {
-		return err
-	}
-	if err := createFile(ctx, r, "manifests/namespace.yaml", nil); err != nil {
-		return err
-	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "pillion-webhook-tls", Namespace: system}, Type: corev1.SecretTypeTLS,
-		Data: map[string][]byte{corev1.TLSCertKey: pair.Cert, corev1.TLSPrivateKeyKey: pair.Key, "ca.crt": pair.CA}}
-	if err := create(ctx, r, secret); err != nil {
-		return err
-	}
-	if err := createFile(ctx, r, "manifests/webhook.yaml", nil); err != nil {
-		return err
-	}
-	if err := wait.For(conditions.New(r).DeploymentAvailable("pillion-webhook", system), wait.WithTimeout(2*time.Minute), wait.WithInterval(200*time.Millisecond)); err != nil {
-		return fmt.Errorf("the webhook does not become available: %w", err)
-	}
-	bundle := strings.NewReplacer("CA_BUNDLE", base64.StdEncoding.EncodeToString(pair.CA))
-	if err := createFile(ctx, r, "manifests/registration.yaml", bundle); err != nil {
-		return err
-	}
-	return answers(ctx, r)
+// TestInstall goes the whole way of an installation, with the chart's own defaults: TestMain has installed it, and it is
+// installed again at the end for the rows that follow.
+func TestInstall(t *testing.T) {
+	inNamespace(t, "install", nil, func(s *scene) {
+		s.certificatesAreIssued()
+		s.kubectl("-n", s.namespace, "apply", "-f", example("S01-proxy-before-localhost.yaml"))
+		s.ready("app=blog", 1, "proxy")
+		s.helm("test", "pillion", "--namespace", system, "--logs")
+		s.pillion("doctor", "--strict")
+		s.rendersTheSame()
+		s.upgradesWithoutAGap()
+		s.uninstallsWhole()
+		s.must(installPillion(s.ctx))
+		s.must(answers(s.ctx, s.client))
+		s.kubectl("get", "clustersidecar", "kept")
+		s.kubectl("delete", "clustersidecar", "kept")
+	})
 }
 
-// answers waits until the API server's path to the webhook is there: kube-proxy programs a Service some time after its Pods
-// are ready.
-func answers(ctx context.Context, r *resources.Resources) error {
-	var last error
-	err := wait.For(func(context.Context) (bool, error) {
-		probe := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe", Namespace: "default", Annotations: map[string]string{"pillion.dev/inject": "no-such-sidecar"}},
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "localhost/app:v1"}}}}
-		last = r.Create(ctx, probe, func(o *metav1.CreateOptions) { o.DryRun = []string{metav1.DryRunAll} })
-		return last != nil && strings.Contains(last.Error(), "no such sidecar"), nil
-	}, wait.WithTimeout(time.Minute), wait.WithInterval(200*time.Millisecond))
-	if err != nil {
-		return fmt.Errorf("the webhook is not reached: %w; the last answer: %w", err, last)
-	}
-	return nil
+func (s *scene) helm(args ...string) string {
+	s.Helper()
+	out, err := command(s.ctx, "helm", args...)
+	s.must(err)
+	return out
 }
 
-func createFile(ctx context.Context, r *resources.Resources, name string, replace *strings.Replacer) error {
-	text, err := manifests.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	if replace != nil {
-		text = []byte(replace.Replace(string(text)))
-	}
-	return decoder.DecodeEach(ctx, strings.NewReader(string(text)), func(ctx context.Context, o k8s.Object) error { return create(ctx, r, o) })
+// pillion runs the command line program and gives what it prints.
+func (s *scene) pillion(args ...string) string {
+	s.Helper()
+	out, err := command(s.ctx, os.Getenv(pillionVariable), args...)
+	s.must(err)
+	return out
 }
 
-// create creates an object; one that an earlier run left is taken as it is.
-func create(ctx context.Context, r *resources.Resources, o k8s.Object) error {
-	err := r.Create(ctx, o)
-	if apierrors.IsAlreadyExists(err) {
-		return nil
+// certificatesAreIssued checks cert-manager's work: both Certificates are ready, and each registration trusts who signed them.
+func (s *scene) certificatesAreIssued() {
+	s.Helper()
+	s.kubectl("-n", system, "wait", "--for=condition=Ready", "certificate", "--all", "--timeout=1m")
+	for kind, secret := range map[string]string{"mutating": "pillion-tls", "validating": "pillion-controller-tls"} {
+		var pair corev1.Secret
+		s.must(s.client.Get(s.ctx, secret, system, &pair))
+		bundles := s.kubectl("get", kind+"webhookconfiguration", "pillion", "-o", `jsonpath={range .webhooks[*]}{.clientConfig.caBundle}{"\n"}{end}`)
+		count := 0
+		for words := range lines(bundles) {
+			count++
+			ca, err := base64.StdEncoding.DecodeString(words[0])
+			s.must(err)
+			if !bytes.Equal(ca, pair.Data["ca.crt"]) || len(ca) == 0 {
+				s.Errorf("the %s registration trusts\n%s\nSecret %s is signed by\n%s", kind, ca, secret, pair.Data["ca.crt"])
+			}
+		}
+		if count != 3 {
+			s.Errorf("%d webhooks of the %s registration have a CA, want 3", count, kind)
+		}
 	}
-	return err
 }
+
+// rendersTheSame renders twice, and upgrades to the same: nothing in the chart is random, so a second look shows no change.
+func (s *scene) rendersTheSame() {
+	s.Helper()
+	render := func() string { return s.helm("template", "pillion", chart, "--namespace", system) }
+	if first, second := render(), render(); first != second {
+		s.Errorf("two renders differ:\n%s\n---- and\n%s", first, second)
+	}
+	was, before := s.helm("get", "manifest", "pillion", "--namespace", system), s.generations()
+	s.must(installPillion(s.ctx))
+	if is := s.helm("get", "manifest", "pillion", "--namespace", system); is != was {
+		s.Errorf("an upgrade to the same changes the manifest:\n%s\n---- to\n%s", was, is)
+	}
+	if after := s.generations(); after != before {
+		s.Errorf("an upgrade to the same changes objects: generations were\n%s\nand are\n%s", before, after)
+	}
+}
+
+// generations says how often the specs of what the chart installs were changed.
+func (s *scene) generations() string {
+	s.Helper()
+	return s.kubectl("get", "deployments,services,certificates,issuers,mutatingwebhookconfigurations,validatingwebhookconfigurations,validatingadmissionpolicies",
+		"-n", system, "-l", "app.kubernetes.io/instance=pillion", "-o",
+		`jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.generation}{"\n"}{end}`)
+}
+
+// upgradesWithoutAGap changes a value and takes it back, while Pods are created all the time: each is injected.
+func (s *scene) upgradesWithoutAGap() {
+	s.Helper()
+	ctx, stop := context.WithCancel(s.ctx)
+	type outcome struct {
+		created int
+		err     error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		for ; ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+			pod := asking("proxy", "pillion.dev/proxy.upstream-port", "8080", "pillion.dev/proxy.port", "8081")
+			err := s.client.Create(context.WithoutCancel(ctx), pod, dryRun)
+			if err == nil && len(pod.Spec.InitContainers) == 0 {
+				err = errors.New("created without its sidecar")
+			}
+			if err != nil {
+				o.err = errors.Join(o.err, fmt.Errorf("Pod %d: %w", o.created, err))
+			}
+			o.created++
+		}
+		ended <- o
+	}()
+	level := func() string {
+		var d appsv1.Deployment
+		s.must(s.client.Get(s.ctx, "pillion", system, &d))
+		return strings.Join(d.Spec.Template.Spec.Containers[0].Args, " ")
+	}
+	s.must(installPillion(s.ctx, "--set", "webhook.logLevel=debug"))
+	if got := level(); !strings.Contains(got, "--log-level=debug") {
+		s.Errorf("after the upgrade the webhook runs with %s", got)
+	}
+	s.helm("rollback", "pillion", "--namespace", system, "--wait", "--timeout", "3m")
+	if got := level(); !strings.Contains(got, "--log-level=info") {
+		s.Errorf("after the rollback the webhook runs with %s", got)
+	}
+	stop()
+	o := <-ended
+	s.Logf("%d Pods were created during an upgrade and a rollback", o.created)
+	if o.err != nil || o.created == 0 {
+		s.Errorf("of %d Pods created meanwhile some were not injected: %v", o.created, o.err)
+	}
+}
+
+// uninstallsWhole uninstalls: nothing stays that could hold a Pod up, but the catalog does.
+func (s *scene) uninstallsWhole() {
+	s.Helper()
+	s.kubectlIn(keptEntry, "apply", "-f", "-")
+	s.helm("uninstall", "pillion", "--namespace", system, "--wait", "--timeout", "3m")
+	for _, list := range []struct {
+		kind string
+		of   func() error
+	}{
+		{"MutatingWebhookConfiguration", func() error {
+			return s.client.Get(s.ctx, "pillion", "", &admissionv1.MutatingWebhookConfiguration{})
+		}},
+		{"ValidatingWebhookConfiguration", func() error {
+			return s.client.Get(s.ctx, "pillion", "", &admissionv1.ValidatingWebhookConfiguration{})
+		}},
+	} {
+		if err := list.of(); !apierrors.IsNotFound(err) {
+			s.Errorf("after the end of the release, the %s: %v, want not found", list.kind, err)
+		}
+	}
+	if left := s.kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings,clusterroles,clusterrolebindings",
+		"-l", "app.kubernetes.io/instance=pillion", "-o", "name"); left != "" {
+		s.Errorf("after the end of the release there are still\n%s", left)
+	}
+	pod := asking("proxy", "pillion.dev/proxy.upstream-port", "8080", "pillion.dev/proxy.port", "8081")
+	pod.Namespace = s.namespace
+	s.must(s.client.Create(s.ctx, pod))
+	s.eventually("a Pod that asks runs without Pillion", func() (bool, error) { return isReady(s.refresh(pod)), nil })
+	if len(pod.Spec.InitContainers) > 0 {
+		s.Errorf("without Pillion a Pod was injected: %+v", pod.Spec.InitContainers)
+	}
+	s.kubectl("get", "clustersidecar", "kept")
+}
+
+const keptEntry = `
+apiVersion: pillion.dev/v1alpha1
+kind: ClusterSidecar
+metadata: {name: kept}
+spec:
+  description: Outlives the release.
+  containers:
+  - name: kept
+    image: localhost/app:v1
+    resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: 100m, memory: 32Mi}}
+  flushSeconds: 1
+`

@@ -7,18 +7,16 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/e2e-framework/klient/decoder"
-	"sigs.k8s.io/e2e-framework/klient/k8s"
 	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
 	"sigs.k8s.io/e2e-framework/klient/wait"
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
@@ -33,6 +31,23 @@ type scene struct {
 	client    *resources.Resources
 }
 
+// others are the rows that run beside one another.
+var others sync.WaitGroup
+
+// together lets a row run beside others that do so too, after those that must be alone: that fill nodes, drain them, or install
+// anew. It is called first of all.
+func together(t *testing.T) {
+	others.Add(1)
+	t.Cleanup(others.Done)
+	t.Parallel()
+}
+
+// last lets a row run when all others are done.
+func last(t *testing.T) {
+	t.Parallel()
+	others.Wait()
+}
+
 // row runs the steps of a row in a Namespace of its own, with the objects of examples/scenarios/<file>.
 func row(t *testing.T, file string, labels map[string]string, steps func(s *scene)) {
 	t.Helper()
@@ -42,9 +57,17 @@ func row(t *testing.T, file string, labels map[string]string, steps func(s *scen
 // rowAfter is a row that needs something before its objects are created.
 func rowAfter(t *testing.T, file string, labels map[string]string, before, steps func(s *scene)) {
 	t.Helper()
-	number, _, _ := strings.Cut(file, "-")
-	namespace := strings.ToLower(strings.TrimSuffix(filepath.Base(file), ".yaml"))
-	feature := features.New(number).Assess(file, func(ctx context.Context, t *testing.T, cfg *envconf.Config) context.Context {
+	inNamespace(t, strings.ToLower(strings.TrimSuffix(filepath.Base(file), ".yaml")), labels, func(s *scene) {
+		before(s)
+		s.apply(file)
+		steps(s)
+	})
+}
+
+// inNamespace runs steps in a Namespace of their own; where they fail, a bundle of all there is to know is written.
+func inNamespace(t *testing.T, namespace string, labels map[string]string, steps func(s *scene)) {
+	t.Helper()
+	feature := features.New(namespace).Assess("", func(ctx context.Context, t *testing.T, cfg *envconf.Config) context.Context {
 		s := &scene{T: t, ctx: ctx, namespace: namespace, client: cfg.Client().Resources()}
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: labels}}
 		s.must(s.client.Create(ctx, ns))
@@ -54,8 +77,6 @@ func rowAfter(t *testing.T, file string, labels map[string]string, before, steps
 			}
 			_ = s.client.Delete(context.Background(), ns, resources.WithGracePeriod(0)) // the bed ends anyway
 		})
-		before(s)
-		s.apply(file)
 		steps(s)
 		return ctx
 	}).Feature()
@@ -72,12 +93,10 @@ func (s *scene) must(err error) {
 // apply creates the objects of an example in the scene's Namespace.
 func (s *scene) apply(file string) {
 	s.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "examples", "scenarios", file))
-	s.must(err)
-	s.must(decoder.DecodeEach(s.ctx, bytes.NewReader(text), func(ctx context.Context, o k8s.Object) error {
-		return s.client.Create(ctx, o)
-	}, decoder.MutateNamespace(s.namespace)))
+	s.kubectl("-n", s.namespace, "apply", "-f", example(file))
 }
+
+func example(file string) string { return filepath.Join("..", "..", "examples", "scenarios", file) }
 
 // eventually tries until a condition holds.
 func (s *scene) eventually(what string, holds func() (bool, error)) {
@@ -165,12 +184,21 @@ func (s *scene) exec(p *corev1.Pod, container string, command ...string) string 
 	return stdout.String()
 }
 
-// kubectl does what a person at the keyboard would.
-func (s *scene) kubectl(args ...string) {
+// execLast runs a command that ends its container, and with it perhaps the command itself before it can say how it went.
+func (s *scene) execLast(p *corev1.Pod, container string, command ...string) {
 	s.Helper()
-	if out, err := exec.Command("kubectl", args...).CombinedOutput(); err != nil {
-		s.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+	var output bytes.Buffer
+	if err := s.client.ExecInPod(s.ctx, s.namespace, p.Name, container, command, &output, &output); err != nil {
+		s.Logf("%s in %s: %v\n%s", command, container, err, output.String())
 	}
+}
+
+// kubectl does what a person at the keyboard would, and gives what that person reads.
+func (s *scene) kubectl(args ...string) string {
+	s.Helper()
+	out, err := command(s.ctx, "kubectl", args...)
+	s.must(err)
+	return out
 }
 
 // refresh reads a Pod again.
@@ -190,32 +218,25 @@ func container(p *corev1.Pod, name string) corev1.ContainerStatus {
 	return corev1.ContainerStatus{}
 }
 
-// bundle writes what there is to know of a failed row.
-func (s *scene) bundle() {
-	dir := os.Getenv("E2E_ARTIFACTS")
-	if dir == "" {
-		dir = filepath.Join(os.TempDir(), "pillion-e2e")
-	}
-	dir = filepath.Join(dir, s.namespace)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		s.Log(err)
-		return
-	}
-	s.Log("what there is to know:", dir)
-	write := func(file string, args ...string) {
-		out, err := exec.Command("kubectl", args...).CombinedOutput()
-		if err != nil {
-			out = append(out, err.Error()...)
-		}
-		if err := os.WriteFile(filepath.Join(dir, file), out, 0o644); err != nil {
-			s.Log(err)
+// lines gives the words of each line that has any.
+func lines(text string) func(yield func([]string) bool) {
+	return func(yield func([]string) bool) {
+		for line := range strings.Lines(text) {
+			if words := strings.Fields(line); len(words) > 0 && !yield(words) {
+				return
+			}
 		}
 	}
-	write("pods.yaml", "-n", s.namespace, "get", "pods", "-o", "yaml")
-	write("events.txt", "-n", s.namespace, "get", "events", "--sort-by=.lastTimestamp")
-	write("webhook.txt", "-n", system, "logs", "-l", "app.kubernetes.io/name=pillion-webhook", "--tail=200", "--prefix")
-	for _, p := range s.pods("") {
-		write(p.Name+".log", "-n", s.namespace, "logs", p.Name, "--all-containers", "--prefix", "--tail=500")
-		write(p.Name+".txt", "-n", s.namespace, "describe", "pod", p.Name)
+}
+
+// kubectlIn is kubectl with something to read.
+func (s *scene) kubectlIn(stdin string, args ...string) string {
+	s.Helper()
+	cmd := exec.CommandContext(s.ctx, "kubectl", args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+	return string(out)
 }

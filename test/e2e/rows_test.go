@@ -1,21 +1,20 @@
 package e2e
 
 import (
-	"encoding/json"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestS01ProxyBeforeLocalhost(t *testing.T) {
+	together(t)
 	row(t, "S01-proxy-before-localhost.yaml", map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}, func(s *scene) {
 		pod := s.ready("app=blog", 1, "proxy")[0]
 		if got := s.get(&pod, 8080); got != "the blog\n" {
@@ -30,11 +29,12 @@ func TestS01ProxyBeforeLocalhost(t *testing.T) {
 }
 
 func TestS03OneContainerRestarts(t *testing.T) {
+	together(t)
 	row(t, "S03-one-container-restarts.yaml", nil, func(s *scene) {
 		pod := &s.ready("", 1, "proxy")[0]
 		s.get(pod, 8000)
 		was, proxy := container(pod, "nginx"), container(pod, "proxy")
-		s.exec(pod, "nginx", "nginx", "-s", "stop")
+		s.execLast(pod, "nginx", "nginx", "-s", "stop")
 		s.eventually("nginx is restarted", func() (bool, error) {
 			is := container(s.refresh(pod), "nginx")
 			return is.RestartCount == was.RestartCount+1 && is.Ready, nil
@@ -54,43 +54,10 @@ func TestS03OneContainerRestarts(t *testing.T) {
 	})
 }
 
-func TestS16UnixSocketOnASharedVolume(t *testing.T) {
-	row(t, "S16-unix-socket.yaml", nil, func(s *scene) {
-		for i, volume := range []string{"proxy-socket", "state"} {
-			pod := &s.ready("", 2, "proxy")[i]
-			if got := s.get(pod, 8080); got != "the api\n" {
-				s.Errorf("%s: through the socket comes %q", pod.Name, got)
-			}
-			mounted := func(list []corev1.Container, name string) string {
-				for _, c := range list {
-					for _, m := range c.VolumeMounts {
-						if c.Name == name && m.MountPath == "/run/app" {
-							return m.Name
-						}
-					}
-				}
-				return ""
-			}
-			app, proxy := mounted(pod.Spec.Containers, "api"), mounted(pod.Spec.InitContainers, "proxy")
-			if app != proxy || app == "" || i == 1 && app != volume {
-				s.Errorf("%s: the app mounts volume %q at /run/app, the proxy %q", pod.Name, app, proxy)
-			}
-			was := container(pod, "api").RestartCount
-			s.exec(pod, "api", "nginx", "-s", "quit")
-			s.eventually("the app is restarted", func() (bool, error) {
-				is := container(s.refresh(pod), "api")
-				return is.RestartCount > was && is.Ready, nil
-			})
-			if got := s.get(pod, 8080); got != "the api\n" {
-				s.Errorf("%s: after a restart comes %q", pod.Name, got)
-			}
-		}
-	})
-}
-
 // TestS17PlacedAsOne leaves 1.25 GiB free on one node and 2 GiB on the other: app and sidecar together need 1.5 GiB.
 func TestS17PlacedAsOne(t *testing.T) {
 	fill := func(s *scene) {
+		s.addEntries("S17-placed-as-one-catalog.yaml", "log-helper")
 		var nodes corev1.NodeList
 		s.must(s.client.List(s.ctx, &nodes))
 		if len(nodes.Items) != 2 {
@@ -107,11 +74,38 @@ func TestS17PlacedAsOne(t *testing.T) {
 			err := s.client.Get(s.ctx, "reports", s.namespace, &pod)
 			return pod.Spec.NodeName != "", err
 		})
-		s.injected(&pod, "proxy")
+		s.injected(&pod, "log-helper")
 		if !strings.HasSuffix(pod.Spec.NodeName, "-2") {
 			s.Errorf("the Pod is on %s, where app and sidecar do not fit together", pod.Spec.NodeName)
 		}
+		s.neverOnTheFirst()
 	})
+}
+
+// neverOnTheFirst asks for the same once more, for which only the node that is too small for both has room left: the Pod waits.
+// The app alone is placed there.
+func (s *scene) neverOnTheFirst() {
+	s.Helper()
+	text, err := os.ReadFile(example("S17-placed-as-one.yaml"))
+	s.must(err)
+	again := strings.Replace(string(text), "name: reports\n", "name: again\n", 1)
+	s.kubectlIn(again, "-n", s.namespace, "apply", "-f", "-")
+	s.kubectlIn(strings.NewReplacer("name: again", "name: alone", "pillion.dev/inject: log-helper", "pillion.dev/inject: \"false\"").Replace(again),
+		"-n", s.namespace, "apply", "-f", "-")
+	var second, alone corev1.Pod
+	s.eventually("the Pod without a sidecar is placed", func() (bool, error) {
+		err := s.client.Get(s.ctx, "alone", s.namespace, &alone)
+		return alone.Spec.NodeName != "", err
+	})
+	s.eventually("the scheduler has refused the other", func() (bool, error) {
+		err := s.client.Get(s.ctx, "again", s.namespace, &second)
+		return slices.ContainsFunc(second.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodScheduled && c.Reason == corev1.PodReasonUnschedulable && strings.Contains(c.Message, "2 Insufficient memory")
+		}), err
+	})
+	if !strings.HasSuffix(alone.Spec.NodeName, "-1") || second.Spec.NodeName != "" {
+		s.Errorf("the Pod without a sidecar is on %q, the one with it on %q", alone.Spec.NodeName, second.Spec.NodeName)
+	}
 }
 
 // fill takes a node's free memory but for the rest, by a Pod that asks for it.
@@ -137,77 +131,4 @@ func (s *scene) fill(node *corev1.Node, rest resource.Quantity) {
 		Containers: []corev1.Container{{Name: "filler", Image: "localhost/app:v1",
 			Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceMemory: free}}}}}}
 	s.must(s.client.Create(s.ctx, filler))
-}
-
-func TestS18EveryController(t *testing.T) {
-	row(t, "S18-controllers.yaml", nil, func(s *scene) {
-		var nodes corev1.NodeList
-		s.must(s.client.List(s.ctx, &nodes))
-		s.ready("app=web", 2, "proxy")
-		s.ready("app=store", 1, "proxy")
-		s.ready("app=agent", len(nodes.Items), "proxy")
-		s.kubectl("-n", s.namespace, "create", "job", "nightly-now", "--from=cronjob/nightly")
-		for _, job := range []string{"migrate", "nightly-now"} {
-			s.eventually("a Job "+job+" completes although it has a sidecar", func() (bool, error) {
-				var jobs batchv1.JobList
-				err := s.client.WithNamespace(s.namespace).List(s.ctx, &jobs)
-				return slices.ContainsFunc(jobs.Items, func(j batchv1.Job) bool {
-					return j.Name == job && j.Status.Succeeded == 1
-				}), err
-			})
-		}
-		for _, p := range s.pods("batch.kubernetes.io/job-name") {
-			s.injected(&p, "proxy")
-		}
-	})
-}
-
-// TestS18RefusedControllerSaysWhyAndRecovers mistypes a parameter, reads the event, and mends the template.
-func TestS18RefusedControllerSaysWhyAndRecovers(t *testing.T) {
-	row(t, "S18-refused.yaml", nil, func(s *scene) {
-		s.eventually("an event of the ReplicaSet says why", func() (bool, error) {
-			var events corev1.EventList
-			err := s.client.WithNamespace(s.namespace).List(s.ctx, &events)
-			return slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
-				return e.InvolvedObject.Kind == "ReplicaSet" && e.Reason == "FailedCreate" && strings.Contains(e.Message, `did you mean "upstream-port"?`)
-			}), err
-		})
-		var d appsv1.Deployment
-		s.must(s.client.Get(s.ctx, "mistyped", s.namespace, &d))
-		annotations := d.Spec.Template.Annotations
-		delete(annotations, "pillion.dev/proxy.upstream-prt")
-		annotations["pillion.dev/proxy.upstream-port"] = "8080"
-		s.must(s.client.Update(s.ctx, &d))
-		s.ready("app=mistyped", 1, "proxy")
-	})
-}
-
-func TestS21MovedPodIsInjectedAgain(t *testing.T) {
-	row(t, "S21-moved.yaml", nil, func(s *scene) {
-		was := s.ready("app=moved", 1, "proxy")[0]
-		s.Cleanup(func() { s.kubectl("uncordon", was.Spec.NodeName) })
-		s.kubectl("drain", was.Spec.NodeName, "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=2m",
-			"--pod-selector=app=moved")
-		is := s.ready("app=moved", 1, "proxy")[0]
-		if is.UID == was.UID || is.Spec.NodeName == was.Spec.NodeName {
-			s.Errorf("Pod %s on %s is not a new one elsewhere", is.Name, is.Spec.NodeName)
-		}
-		if a, b := sidecarOf(&was), sidecarOf(&is); a != b {
-			s.Errorf("the new Pod's sidecar differs:\n%s\n%s", a, b)
-		}
-	})
-}
-
-// sidecarOf is the proxy's container as JSON.
-func sidecarOf(p *corev1.Pod) string {
-	for _, c := range p.Spec.InitContainers {
-		if c.Name == "proxy" {
-			text, err := json.Marshal(c)
-			if err != nil {
-				return err.Error()
-			}
-			return string(text)
-		}
-	}
-	return ""
 }

@@ -113,14 +113,14 @@ func (a *app) burn(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	x := uint64(ms)
-	for end := time.Now().Add(time.Duration(ms) * time.Millisecond); time.Now().Before(end) && r.Context().Err() == nil; {
+	x, rounds := uint64(ms), 0
+	for end := time.Now().Add(time.Duration(ms) * time.Millisecond); time.Now().Before(end) && r.Context().Err() == nil; rounds++ {
 		for range 1000 {
 			x = x*6364136223846793005 + 1442695040888963407
 		}
 	}
 	a.burned.Add(ms)
-	writeJSON(w, map[string]any{"burnedMilliseconds": ms, "result": x})
+	writeJSON(w, map[string]any{"burnedMilliseconds": ms, "rounds": rounds, "result": x})
 }
 
 // leak takes memory and keeps it: ?mb=64. Every page is written to, so that the kernel counts it.
