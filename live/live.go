@@ -106,10 +106,19 @@ func inNamespace(group, name string) (string, error) {
 	return group + "/namespaces/" + name, nil
 }
 
+// raw gives the answer to a request. What the API server says of a failure is the error; DoRaw would not tell.
+func raw(ctx context.Context, req *rest.Request) ([]byte, error) {
+	res := req.Do(ctx)
+	if err := res.Error(); err != nil {
+		return nil, err
+	}
+	return res.Raw()
+}
+
 // list gives the items of a list, page by page.
 func (s *Server) list(ctx context.Context, path string) ([][]byte, error) {
 	var items [][]byte
-	err := s.each(ctx, s.client.Get().AbsPath(path), path, func(item json.RawMessage) error {
+	err := s.each(ctx, func() *rest.Request { return s.client.Get().AbsPath(path) }, path, func(item json.RawMessage) error {
 		items = append(items, item)
 		return nil
 	})
@@ -119,14 +128,14 @@ func (s *Server) list(ctx context.Context, path string) ([][]byte, error) {
 	return items, nil
 }
 
-// each takes the items of a list one by one, page by page. The request says what is listed.
-func (s *Server) each(ctx context.Context, req *rest.Request, path string, take func(json.RawMessage) error) error {
+// each takes the items of a list one by one, page by page. The request, a new one for each page, says what is listed.
+func (s *Server) each(ctx context.Context, request func() *rest.Request, path string, take func(json.RawMessage) error) error {
 	for from := ""; ; {
-		req.Param("limit", page)
+		req := request().Param("limit", page)
 		if from != "" {
 			req.Param("continue", from)
 		}
-		text, err := req.DoRaw(ctx)
+		text, err := raw(ctx, req)
 		if err != nil {
 			return err
 		}
@@ -179,7 +188,7 @@ func (s *Server) Object(ctx context.Context, apiVersion, plural, namespace, name
 	if why := validation.IsDNS1123Subdomain(name); len(why) > 0 {
 		return nil, fmt.Errorf("%q is no name of an object: %s", name, why[0])
 	}
-	return s.client.Get().AbsPath(path + "/" + name).DoRaw(ctx)
+	return raw(ctx, s.client.Get().AbsPath(path+"/"+name))
 }
 
 // Objects lists: see Object.
@@ -189,7 +198,7 @@ func (s *Server) Objects(ctx context.Context, apiVersion, plural, namespace, sel
 		return nil, err
 	}
 	var items [][]byte
-	err = s.each(ctx, s.client.Get().AbsPath(path).Param("labelSelector", selector), path, func(item json.RawMessage) error {
+	err = s.each(ctx, func() *rest.Request { return s.client.Get().AbsPath(path).Param("labelSelector", selector) }, path, func(item json.RawMessage) error {
 		items = append(items, item)
 		return nil
 	})

@@ -31,7 +31,7 @@ func (s *Server) Snapshot(ctx context.Context, kinds []doctor.Kind, namespace st
 	g := &gathering{Server: s, kinds: kinds, timeout: each, s: &doctor.Snapshot{Unread: map[doctor.Kind]*doctor.Unread{}}}
 	bound, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
-	text, err := s.client.Get().AbsPath("/version").DoRaw(bound)
+	text, err := raw(bound, s.client.Get().AbsPath("/version"))
 	if err == nil {
 		err = json.Unmarshal(text, &g.s.Server)
 	}
@@ -82,18 +82,18 @@ func (g *gathering) put(store func()) {
 // listed reads a list of objects, all or those of a Namespace, into a slice.
 func listed[T any](ctx context.Context, g *gathering, kind doctor.Kind, path, namespace string, into *[]T) {
 	g.read(ctx, kind, "list", namespace, func(ctx context.Context) error {
-		items, err := all[T](ctx, g, g.client.Get().AbsPath(path), path)
+		items, err := all[T](ctx, g, func() *rest.Request { return g.client.Get().AbsPath(path) }, path)
 		g.put(func() { *into = items })
 		return err
 	})
 }
 
 // all decodes the items of a list.
-func all[T any](ctx context.Context, g *gathering, req *rest.Request, path string) ([]T, error) {
+func all[T any](ctx context.Context, g *gathering, request func() *rest.Request, path string) ([]T, error) {
 	var items []T
-	err := g.each(ctx, req, path, func(raw json.RawMessage) error {
+	err := g.each(ctx, request, path, func(text json.RawMessage) error {
 		var item T
-		if err := json.Unmarshal(raw, &item); err != nil {
+		if err := json.Unmarshal(text, &item); err != nil {
 			return err
 		}
 		items = append(items, item)
@@ -117,13 +117,15 @@ func (g *gathering) everywhere(ctx context.Context) {
 	listed(ctx, g, doctor.Bindings, admission+"validatingadmissionpolicybindings", "", &g.s.Bindings)
 	listed(ctx, g, doctor.DaemonSets, "/apis/apps/v1/daemonsets", "", &g.s.DaemonSets)
 	g.read(ctx, doctor.Namespaces, "list", "", func(ctx context.Context) error {
-		items, err := all[metav1.PartialObjectMetadata](ctx, g, g.client.Get().AbsPath("/api/v1/namespaces").SetHeader("Accept", metadataOnly), "namespaces")
+		items, err := all[metav1.PartialObjectMetadata](ctx, g, func() *rest.Request {
+			return g.client.Get().AbsPath("/api/v1/namespaces").SetHeader("Accept", metadataOnly)
+		}, "namespaces")
 		g.put(func() { g.s.Namespaces = items })
 		return err
 	})
 	for kind, plural := range map[doctor.Kind]string{doctor.ClusterSidecars: "clustersidecars", doctor.Sidecars: "sidecars"} {
 		g.read(ctx, kind, "list", "", func(ctx context.Context) error {
-			items, err := all[json.RawMessage](ctx, g, g.client.Get().AbsPath(group+"/"+plural), plural)
+			items, err := all[json.RawMessage](ctx, g, func() *rest.Request { return g.client.Get().AbsPath(group + "/" + plural) }, plural)
 			g.put(func() {
 				for _, item := range items {
 					g.s.Entries = append(g.s.Entries, item)
@@ -134,7 +136,7 @@ func (g *gathering) everywhere(ctx context.Context) {
 	}
 	g.read(ctx, doctor.Definitions, "get", "", func(ctx context.Context) error {
 		for _, plural := range []string{"clustersidecars", "sidecars"} {
-			text, err := g.client.Get().AbsPath(definitions + plural + "." + v1alpha1.Group).DoRaw(ctx)
+			text, err := raw(ctx, g.client.Get().AbsPath(definitions+plural+"."+v1alpha1.Group))
 			if err == nil {
 				g.put(func() { g.s.Definitions = append(g.s.Definitions, text) })
 			} else if !apierrors.IsNotFound(err) {
@@ -154,7 +156,7 @@ func (g *gathering) nodes(ctx context.Context) error {
 			NodeInfo struct{ KubeletVersion, OperatingSystem string }
 		}
 	}
-	items, err := all[node](ctx, g, g.client.Get().AbsPath("/api/v1/nodes"), "nodes")
+	items, err := all[node](ctx, g, func() *rest.Request { return g.client.Get().AbsPath("/api/v1/nodes") }, "nodes")
 	g.put(func() {
 		for _, n := range items {
 			g.s.Nodes = append(g.s.Nodes, doctor.Node{Name: n.Metadata.Name, Kubelet: n.Status.NodeInfo.KubeletVersion, OS: n.Status.NodeInfo.OperatingSystem})
@@ -174,8 +176,10 @@ func (g *gathering) locate(ctx context.Context, namespace string) {
 		path = "/apis/apps/v1/namespaces/" + namespace + "/deployments"
 	}
 	g.read(ctx, doctor.Deployments, "list", namespace, func(ctx context.Context) error {
-		req := g.client.Get().AbsPath(path).Param("labelSelector", doctor.ComponentSelector)
-		items, err := all[appsv1.Deployment](ctx, g, req, path)
+		request := func() *rest.Request {
+			return g.client.Get().AbsPath(path).Param("labelSelector", doctor.ComponentSelector)
+		}
+		items, err := all[appsv1.Deployment](ctx, g, request, path)
 		g.put(func() { g.s.Deployments = items })
 		return err
 	})
@@ -229,10 +233,10 @@ func (g *gathering) secrets(ctx context.Context) error {
 // pods keeps the metadata of Pods that are concerned, and asks about those that may lack something.
 func (g *gathering) pods(ctx context.Context) error {
 	var kept []metav1.PartialObjectMetadata
-	req := g.client.Get().AbsPath("/api/v1/pods").SetHeader("Accept", metadataOnly)
-	err := g.each(ctx, req, "pods", func(raw json.RawMessage) error {
+	request := func() *rest.Request { return g.client.Get().AbsPath("/api/v1/pods").SetHeader("Accept", metadataOnly) }
+	err := g.each(ctx, request, "pods", func(text json.RawMessage) error {
 		var pod metav1.PartialObjectMetadata
-		if err := json.Unmarshal(raw, &pod); err != nil {
+		if err := json.Unmarshal(text, &pod); err != nil {
 			return err
 		}
 		if g.s.Concerns(&pod) {
