@@ -129,7 +129,7 @@ func (a *Agent) RunPodSandbox(ctx context.Context, s *api.PodSandbox) error {
 // in its target's PID namespace.
 func (a *Agent) CreateContainer(ctx context.Context, s *api.PodSandbox, c *api.Container) (*api.ContainerAdjustment, []*api.ContainerUpdate, error) {
 	p := a.index.get(s)
-	var adjust *api.ContainerAdjustment
+	var adjust atomic.Pointer[api.ContainerAdjustment]
 	err := a.do(ctx, "CreateContainer", p, func() error {
 		p.locate(s)
 		if path := networkPath(c.GetLinux().GetNamespaces()); p.netns == "" && path != "" {
@@ -148,13 +148,13 @@ func (a *Agent) CreateContainer(ctx context.Context, s *api.PodSandbox, c *api.C
 		if err := a.join(p, c.GetName(), ctr, made); err != nil {
 			return err
 		}
-		adjust = made
+		adjust.Store(made)
 		return nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return adjust, nil, nil
+	return adjust.Load(), nil, nil
 }
 
 // StartContainer knows the process, which has not begun yet: the proxy's traffic is told from the Pod's from its first packet
@@ -164,7 +164,7 @@ func (a *Agent) StartContainer(ctx context.Context, s *api.PodSandbox, c *api.Co
 	if !a.managed(p) {
 		p.seen(c.GetName(), c.GetId(), int(c.GetPid()))
 	}
-	return a.do(ctx, "StartContainer", p, func() error {
+	err := a.do(ctx, "StartContainer", p, func() error {
 		ctr := p.containers[c.GetName()]
 		if ctr == nil || ctr.id != c.GetId() {
 			ctr = &container{id: c.GetId()}
@@ -182,11 +182,18 @@ func (a *Agent) StartContainer(ctx context.Context, s *api.PodSandbox, c *api.Co
 		}
 		return nil
 	})
+	if errors.Is(err, errLate) && p.asks != nil && !p.asks.places(c.GetName()) {
+		return nil // it is done a little later, and nothing depends on it
+	}
+	return err
 }
 
 // UpdateContainer has a container that is resized in place keep to its profile.
 func (a *Agent) UpdateContainer(ctx context.Context, s *api.PodSandbox, c *api.Container, r *api.LinuxResources) (updates []*api.ContainerUpdate, err error) {
 	p := a.index.get(s)
+	if p.asks == nil || p.asks.Governed[c.GetName()] == nil {
+		return nil, nil
+	}
 	var made []*api.ContainerUpdate
 	err = a.do(ctx, "UpdateContainer", p, func() (err error) {
 		made, err = a.resize(p, c, r)
@@ -259,6 +266,9 @@ func (a *Agent) do(ctx context.Context, event string, p *pod, f func() error) er
 		err = errLate
 	}
 	took, result := time.Since(began), "done"
+	if err != nil && p.bad == nil && !p.asks.Needed() {
+		result, err = "late", nil // it is only counted, a little later
+	}
 	if err != nil {
 		result = "refused"
 		a.Log.Error(event, "pod", p.String(), "uid", p.uid, "error", err, "took", took)

@@ -208,6 +208,40 @@ func TestASlowPodIsRefusedInTime(t *testing.T) {
 	b.await("the slow Pod is done in the end", func() error { return b.run(slow) })
 }
 
+// TestASlowAnswerHoldsUpOnlyWhoNeedsIt holds Pods up as well: one that only has sidecars to be counted goes on, and so does the
+// app of one with a proxy, which there is nothing to do for at its start; the proxy does not.
+func TestASlowAnswerHoldsUpOnlyWhoNeedsIt(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	counted := b.sandbox("counted", statusOf("logs.one "))
+	held := b.agent.index.get(counted.PodSandbox)
+	held.Lock()
+	if err := b.run(counted); err != nil {
+		t.Errorf("a Pod that asks nothing: %v", err)
+	}
+	if _, _, err := b.create(counted, "app"); err != nil {
+		t.Errorf("its container: %v", err)
+	}
+	held.Unlock()
+
+	web := b.sandbox("web", statusOf(meshOne))
+	if err := b.run(web); err != nil {
+		t.Fatal(err)
+	}
+	for name, refused := range map[string]bool{"app": false, "mesh": true} {
+		c, _, err := b.create(web, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := b.agent.index.get(web.PodSandbox)
+		p.Lock()
+		_, err = b.start(web, c, syscall.SysProcAttr{})
+		p.Unlock()
+		if (err != nil) != refused {
+			t.Errorf("container %s: %v", name, err)
+		}
+	}
+}
+
 // TestDirectAfterProxy ends the proxy for good while another container works.
 func TestDirectAfterProxy(t *testing.T) {
 	b := newBed(t, "v2.4.2")

@@ -95,3 +95,9 @@ func (a *Asks) add(s *v1alpha1.InjectedSidecar) error {
 
 // Needed reports whether the helper has anything to do for the Pod but to count.
 func (a *Asks) Needed() bool { return a != nil && (a.Proxy != nil || len(a.Joins)+len(a.Governed) > 0) }
+
+// places reports whether a container must not begin before the helper has seen to it: the proxy, and a joiner.
+func (a *Asks) places(name string) bool {
+	_, joins := a.Joins[name]
+	return joins || a.Proxy != nil && a.Proxy.Name == name
+}

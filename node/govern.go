@@ -1,6 +1,8 @@
 package node
 
 import (
+	"maps"
+
 	"github.com/containerd/nri/pkg/api"
 
 	"github.com/pillion-dev/pillion/node/cgroup"
@@ -68,8 +70,12 @@ func (a *Agent) resize(p *pod, c *api.Container, r *api.LinuxResources) ([]*api.
 		if err := a.dropBurst(p, c.GetName()); err != nil {
 			return nil, err
 		}
-		if _, kept := v.Unified["cpu.max.burst"]; !kept {
-			v.Unified["cpu.max.burst"] = "0"
+	}
+	had := cgroup.Govern(profile.Cgroup, given(c.GetLinux()), a.Supported).Unified
+	maps.Copy(had, c.GetLinux().GetResources().GetUnified())
+	for file := range had {
+		if content, is := cgroup.Reset(profile.Cgroup, file, now); is && v.Unified[file] == "" {
+			v.Unified[file] = content
 		}
 	}
 	if len(v.Unified) == 0 {

@@ -140,6 +140,32 @@ func TestContainersAreCreatedWithTheirProfiles(t *testing.T) {
 	}
 }
 
+// TestAResizeLeavesNothingOfALargerSize gives a container less than its profile has: the runtime would write the profile's again.
+func TestAResizeLeavesNothingOfALargerSize(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	b.profile("plain.two", `{"cgroup":{"cpuWeight":10,"memoryHighPercent":90,"cpuBurstPercent":50}}`)
+	b.await("the profile is known", func() error { _, err := b.agent.Profiles.Get("plain", "two"); return err })
+	b.agent.Supported = cgroup.Supported{Weight: true, High: true, Burst: true, IOWeight: true}
+	s := b.sandbox("web", statusOf(`plain.two "cgroup":true`))
+	now := governed()
+	for _, c := range []struct {
+		shares uint64
+		want   string
+	}{{100, "4"}, {50, "2"}} {
+		asked := &api.LinuxCPU{Shares: api.UInt64(c.shares), Quota: api.Int64(int64(-1))}
+		updates, err := b.agent.UpdateContainer(t.Context(), s.PodSandbox, now, &api.LinuxResources{Cpu: asked})
+		if err != nil || len(updates) != 1 {
+			t.Fatalf("%v %v", updates, err)
+		}
+		got := updates[0].GetLinux().GetResources()
+		want := map[string]string{"cpu.weight": c.want, "memory.high": "60395520", "cpu.max.burst": "0"}
+		if diff := cmp.Diff(want, got.GetUnified()); diff != "" {
+			t.Errorf("%d shares (-want +got):\n%s", c.shares, diff)
+		}
+		now.Linux.Resources.Cpu, now.Linux.Resources.Unified = asked, got.GetUnified()
+	}
+}
+
 func TestCapabilitiesSayWhatIsMissing(t *testing.T) {
 	text := Probe(t.Context(), "/nowhere/nri.sock", "/proc/self").Text()
 	for _, want := range []string{"no   nri", "is NRI on?", "yes  namespaces", "yes  redirect"} {

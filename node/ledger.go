@@ -49,6 +49,15 @@ type podAccount struct {
 	dir         *cgroup.Dir
 	first, last time.Duration
 	ended       time.Duration
+	// beyond is the most that the Pod was seen to use beyond its containers: their readings are not of one moment, and a counter
+	// that fell would be taken for one that began anew.
+	beyond time.Duration
+}
+
+// count brings beyond up to date, for what the containers that run have used.
+func (p *podAccount) count(live time.Duration) time.Duration {
+	p.beyond = max(p.beyond, p.last-p.first-p.ended-live)
+	return p.beyond
 }
 
 // ledgerEvery is the time between two readings.
@@ -150,7 +159,7 @@ func (l *ledger) removed(sandbox string) {
 		}
 	}
 	if p := l.pods[sandbox]; p != nil {
-		l.beyond += max(0, p.last-p.first-p.ended)
+		l.beyond += p.count(0)
 		p.dir.Close()
 		delete(l.pods, sandbox)
 	}
@@ -228,7 +237,7 @@ func (l *ledger) totals() (all map[label]cgroup.Usage, running map[label]int, be
 		live[a.pod] += a.last.CPU
 	}
 	for id, p := range l.pods {
-		beyond += max(0, p.last-p.first-p.ended-live[id])
+		beyond += p.count(live[id])
 	}
 	return all, running, beyond
 }

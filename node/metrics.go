@@ -18,6 +18,7 @@ type Metrics struct {
 	managed   prometheus.Gauge
 	redirects prometheus.Counter
 	info      *prometheus.GaugeVec
+	can       *prometheus.GaugeVec
 }
 
 // NewMetrics makes the metrics.
@@ -25,7 +26,7 @@ func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		events: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pillion_node_event_seconds",
-			Help:    "Time for an answer to the runtime, by event and result: done, refused or none (the Pod asks nothing).",
+			Help:    "Time for an answer to the runtime, by event and result: done, refused, late (the Pod only wanted to be counted, and went on) or none (the Pod asks nothing).",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2}}, []string{"event", "result"}),
 		connected: prometheus.NewGauge(prometheus.GaugeOpts{Name: "pillion_node_connected", Help: "1 while the runtime calls the helper, else 0."}),
 		sessions:  prometheus.NewCounter(prometheus.CounterOpts{Name: "pillion_node_sessions_total", Help: "Times the helper has registered with the runtime."}),
@@ -33,8 +34,10 @@ func NewMetrics() *Metrics {
 		redirects: prometheus.NewCounter(prometheus.CounterOpts{Name: "pillion_node_redirects_total", Help: "Times the rules of a Pod were written, because they were new or not as they should be."}),
 		info: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "pillion_node_runtime_info", Help: "1, labelled with the runtime, its version, and whether it can put a container into another's PID namespace."},
 			[]string{"runtime", "version", "joins"}),
+		can: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "pillion_node_capable", Help: "1 where the helper found at its start that it can do this on the node, else 0: namespaces, redirect or cgroups."},
+			[]string{"capability"}),
 	}
-	m.registry.MustRegister(m.events, m.connected, m.sessions, m.managed, m.redirects, m.info,
+	m.registry.MustRegister(m.events, m.can, m.connected, m.sessions, m.managed, m.redirects, m.info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -55,6 +58,17 @@ func (m *Metrics) runtime(f *Features) {
 		joins = "true"
 	}
 	m.info.WithLabelValues(f.Runtime, f.Version, joins).Set(1)
+}
+
+// Capable takes up what was probed.
+func (m *Metrics) Capable(list Capabilities) {
+	for _, c := range list {
+		value := 0.0
+		if c.OK {
+			value = 1
+		}
+		m.can.WithLabelValues(c.Name).Set(value)
+	}
 }
 
 func (m *Metrics) pods(n int) { m.managed.Set(float64(n)) }

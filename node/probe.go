@@ -42,7 +42,12 @@ func (c Capabilities) Text() string {
 // Probe tries what the helper needs, without changing anything on the node. hostProcess is a process in the node's own
 // namespaces, such as /proc/1.
 func Probe(ctx context.Context, socket, hostProcess string) Capabilities {
-	return Capabilities{probeRuntime(ctx, socket), probeNode(hostProcess), probeRedirect(), probeCgroups()}
+	return append(Capabilities{probeRuntime(ctx, socket)}, ProbeSelf(hostProcess)...)
+}
+
+// ProbeSelf is Probe without the runtime, which may come later.
+func ProbeSelf(hostProcess string) Capabilities {
+	return Capabilities{probeNode(hostProcess), probeRedirect(), probeCgroups()}
 }
 
 func probeRuntime(ctx context.Context, socket string) Capability {

@@ -42,6 +42,13 @@ var triedValues = map[string]map[string][]string{
 		"outbound-3-port": {"5672"}, "outbound-3-servers": servers("5672"),
 		"outbound-4-port": {"9092"}, "outbound-4-servers": servers("65535"),
 		"metrics-port": {"8404", "1025", "65534"},
+		"route-1-path": {"/api", "/a/b.c~d_e-f"}, "route-1-port": {"8081", "65531"},
+		"route-2-path": {"/b"}, "route-2-port": {"8082"}, "route-3-path": {"/c"}, "route-3-port": {"8083"},
+		"route-4-path": {"/d"}, "route-4-port": {"8084"},
+		"allow-paths": {"/api", "/api,/b"}, "deny-paths": {"/admin", "/admin,/internal/x"},
+		"allow-networks": {"10.0.0.0/8", "192.0.2.1,fd00::/8,::1", "2001:db8::1:2/128,::/0,1:2:3:4:5:6:7:8"},
+		"deny-networks":  {"192.0.2.1", "192.0.2.0/24,fe80::/10"},
+		"tls-secret":     {"tls"}, "mtls-secret": {"mtls"},
 	},
 	"log-shipper": {
 		"endpoint":        {"https://otlp.example.com:4318", "http://127.0.0.1/a?b=$c&d=${e}#f", "http://[::1]:4318"},
@@ -93,7 +100,8 @@ func TestHAProxyAcceptsEveryPair(t *testing.T) {
 	eachPair(t, "proxy", func(t *testing.T, set map[string]string, pod *corev1.Pod) {
 		dir := t.TempDir()
 		cfg, written := filepath.Join(dir, "haproxy.cfg"), filepath.Join(dir, "conf.d")
-		text := fileOf(t, pod, "proxy", "haproxy")
+		text := strings.NewReplacer("/etc/haproxy/tls/", dir+"/", "/etc/haproxy/mtls/", dir+"/").Replace(fileOf(t, pod, "proxy", "haproxy"))
+		certificateIn(t, dir)
 		section := "listen written-by-confd\n  bind 127.0.0.1:7000\n  server a 192.0.2.9:7000 check\n"
 		if err := os.Mkdir(written, 0o700); err != nil {
 			t.Fatal(err)
@@ -125,7 +133,12 @@ func proxyLines(set map[string]string) []string {
 		"bind " + set["address"] + ":" + set["metrics-port"],
 	}
 	if set["mode"] != "outbound" {
-		lines = append(lines, "bind "+set["address"]+":"+set["port"])
+		for _, route := range []string{"1", "2", "3", "4"} {
+			if path, port := set["route-"+route+"-path"], set["route-"+route+"-port"]; path != "" && port != "" && set["protocol"] == "http" {
+				lines = append(lines, "server app 127.0.0.1:"+port+" check",
+					"use_backend route-"+route+" if { path,url_dec -m str "+path+" } or { path,url_dec -m beg "+path+"/ }")
+			}
+		}
 		switch {
 		case set["upstream-socket"] != "":
 			lines = append(lines, "server app unix@"+set["socket-directory"]+"/"+set["upstream-socket"]+" check")

@@ -69,6 +69,13 @@ func agent(ctx context.Context, args []string) error {
 		return err
 	}
 	defer unlock()
+	can := node.ProbeSelf(c.procDir)
+	options.Metrics.Capable(can)
+	for _, one := range can {
+		if !one.OK {
+			log.Warn("the helper cannot do everything here", "capability", one.Name, "error", one.Detail)
+		}
+	}
 	return c.serve(ctx, node.NewAgent(*options), options)
 }
 
@@ -104,7 +111,7 @@ func (c *agentConfig) cgroups() (cgroup.Hierarchies, cgroup.Supported, error) {
 	var own []byte
 	err = namespace.OnHost(filepath.Join(c.procDir, "ns/cgroup"), func() (err error) { own, err = os.ReadFile("/proc/self/cgroup"); return err })
 	if err != nil {
-		return nil, cgroup.Supported{}, err
+		return nil, cgroup.Supported{}, fmt.Errorf("the node's cgroup namespace: %w: the helper needs the capabilities SYS_ADMIN, to enter it, and SYS_PTRACE", err)
 	}
 	return h, h.Supports(cgroup.ParsePaths(string(own))), nil
 }

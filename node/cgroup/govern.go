@@ -88,6 +88,20 @@ func (v *Values) weigh(weight, shares uint64, s Supported) {
 	}
 }
 
+// Reset gives the content of a file of version 2 that a profile governs but, now that the kubelet gives a container less, has no
+// value for: runtimes keep what a container was created with, and would write it again. It is false for all other files.
+func Reset(p *v1alpha1.NodeCgroup, file string, g Given) (content string, is bool) {
+	switch file {
+	case fileWeight:
+		return strconv.FormatUint(leastWeight(g.Shares), 10), p.CPUWeight > 0 && g.Shares > 0
+	case fileHigh:
+		return "max", p.MemoryHighPercent > 0
+	case fileBurst:
+		return "0", p.CPUBurstPercent > 0
+	}
+	return "", false
+}
+
 // Burst gives the microseconds of a burst for a quota, 0 where there is none. The kernel takes none that exceeds the quota.
 func Burst(p *v1alpha1.NodeCgroup, quota int64) int64 {
 	if quota <= 0 {

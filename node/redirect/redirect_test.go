@@ -85,6 +85,26 @@ func TestTrafficGoesThroughTheProxy(t *testing.T) {
 	}
 }
 
+// TestUnknownProxy has a table that cannot tell the proxy's connections: they would come back to it, so that nothing goes out
+// until it can.
+func TestUnknownProxy(t *testing.T) {
+	p := newPod(t)
+	p.serve(p.ext, "tcp", ext4+":80", "world")
+	p.serve(p.pod, "tcp", "127.0.0.1:15001", "proxy")
+	p.serve(p.pod, "tcp", ":15006", "proxy-in")
+	p.ensure(everything, Proxy{}, Active)
+	if got := asks(p.pod, "tcp", ext4+":80"); !strings.Contains(got, "connection refused") {
+		t.Errorf("out of the Pod %q answers", got)
+	}
+	if got := asks(p.ext, "tcp", pod4+":80"); got != "proxy-in for "+pod4+":80" {
+		t.Errorf("in the Pod %q answers", got)
+	}
+	p.ensure(everything, Proxy{GID: 1337}, Active)
+	if got := asks(p.pod, "tcp", ext4+":80"); got != "proxy for "+ext4+":80" {
+		t.Errorf("once the proxy is known %q answers", got)
+	}
+}
+
 func TestDNSGoesThroughTheProxy(t *testing.T) {
 	p := newPod(t)
 	p.serve(p.ext, "udp", ext4+":53", "world")
@@ -94,7 +114,7 @@ func TestDNSGoesThroughTheProxy(t *testing.T) {
 	if got := asks(p.pod, "udp", ext4+":53"); got != "world" {
 		t.Fatalf("without a table %q answers", got)
 	}
-	p.ensure(Spec{DNS: 15053}, Proxy{}, Active)
+	p.ensure(Spec{DNS: 15053}, Proxy{GID: 1337}, Active)
 	for _, network := range []string{"udp", "tcp"} {
 		if got, _, _ := strings.Cut(asks(p.pod, network, ext4+":53"), " "); got != "proxy" {
 			t.Errorf("%s: %q answers", network, got)
@@ -297,7 +317,7 @@ func TestUserNamespaces(t *testing.T) {
 	p.connect()
 	p.serve(p.ext, "tcp", ":80", "world")
 	p.serve(p.pod, "tcp4", "127.0.0.1:15001", "proxy")
-	p.ensure(everything, Proxy{}, Active)
+	p.ensure(everything, Proxy{GID: 1337}, Active)
 	if got := asks(p.pod, "tcp", "198.51.100.7:80"); got != "proxy for 198.51.100.7:80" {
 		t.Errorf("%q answers", got)
 	}

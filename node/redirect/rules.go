@@ -75,10 +75,15 @@ func (s *Spec) out(p *Proxy) (out []rule) {
 	if p.GID != 0 {
 		out = append(out, rule{outbound, "by the proxy's group", gid(p.GID), 0})
 	}
+	name, dns, to := "to the proxy", s.DNS, s.Outbound
+	if len(p.Cgroups) == 0 && p.GID == 0 {
+		// As long as the proxy's own connections cannot be told they would come back to it, again and again. Nobody listens here.
+		name, dns, to = "the proxy is not known yet", GatePort, GatePort
+	}
 	if s.DNS != 0 {
 		// Before what is local: a resolver of the node may have an address of the Pod's own loopback.
-		out = append(out, rule{outbound, "DNS", slices.Concat(udp(), dport(Ports{53, 53})), s.DNS},
-			rule{outbound, "DNS", slices.Concat(tcp(), dport(Ports{53, 53}), first()), s.DNS})
+		out = append(out, rule{outbound, "DNS", slices.Concat(udp(), dport(Ports{53, 53})), dns},
+			rule{outbound, "DNS", slices.Concat(tcp(), dport(Ports{53, 53}), first()), dns})
 	}
 	out = append(out, rule{outbound, "to the Pod itself", local(), 0})
 	if s.Outbound == 0 {
@@ -90,11 +95,11 @@ func (s *Spec) out(p *Proxy) (out []rule) {
 	for _, c := range s.CIDRExcept {
 		out = append(out, rule{outbound, "except " + c.String(), daddr(c), 0})
 	}
-	return append(out, rule{outbound, "to the proxy", slices.Concat(tcp(), first()), s.Outbound})
+	return append(out, rule{outbound, name, slices.Concat(tcp(), first()), to})
 }
 
 // version is part of every hash: raise it where the rules of one Spec become others.
-const version = 1
+const version = 2
 
 func hash(s *Spec, p *Proxy, phase Phase) string {
 	text, err := json.Marshal([]any{version, s, p, phase})

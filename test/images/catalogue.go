@@ -29,7 +29,7 @@ type recipe struct {
 	make    func(ctx context.Context, b *builder) (v1.Image, error)
 }
 
-// recipes lists every image. The collector that log-shipper's tests send to is not here yet.
+// recipes lists every image.
 //
 // Some stand in for a published image and have its name too, so that the examples run as they are written: what is inside
 // is Debian's version. The names of our own images and of HAProxy's are those of the catalog.
@@ -55,7 +55,7 @@ func recipes(root string) ([]recipe, error) {
 		packagedRecipe("tomcat", tomcat(), "localhost/tomcat:10.1", "docker.io/library/tomcat:11.0"),
 		packagedRecipe("prometheus", prometheus(), "localhost/prometheus:2.42"),
 	}
-	all = append(all, sidecarImages()...)
+	all = append(all, append(sidecarImages(), receiverRecipe())...)
 	products, err := productRecipes(root, named)
 	return append(all, products...), err
 }

@@ -70,3 +70,12 @@ func war(version string) (string, error) {
 	err := w.Close()
 	return b.String(), err
 }
+
+// receiverRecipe is what the log shipper sends to: it keeps account of every line.
+func receiverRecipe() recipe {
+	r := goProgram("receiver", "localhost/receiver:v1", "test/sidecars", "./cmd/receiver", func(built string) ([]file, v1.Config) {
+		return []file{program("/receiver", built)}, v1.Config{Entrypoint: []string{"/receiver"}, User: nonRoot}
+	})
+	r.inputs = append(r.inputs, "test/sidecars/receiver")
+	return r
+}
