@@ -116,7 +116,8 @@ func post(t *testing.T, namespace string, pod []byte) *serving.Answer {
 	if a.Status == http.StatusCreated {
 		name := stored(t, a).(map[string]any)["metadata"].(map[string]any)["name"].(string)
 		gone, err := serving.Do(plane.client, http.MethodDelete, pods+"/"+name+"?gracePeriodSeconds=0", nil)
-		if err != nil || gone.Status != http.StatusOK {
+		// The garbage collector may have been there first: what a random Pod says of its owner is not so.
+		if err != nil || gone.Status != http.StatusOK && gone.Status != http.StatusNotFound {
 			t.Fatalf("delete Pod %s: %v %v", name, err, gone)
 		}
 	}

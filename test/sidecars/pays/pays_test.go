@@ -30,14 +30,17 @@ type part struct {
 // their memory idle and at work. The sums are of the four; references are only shown.
 func TestWhatAPodPays(t *testing.T) {
 	app := startApp(t)
-	parts := []*part{shipper(t), stockCollector(t), proxy(t, app), nginxProxy(t, app), adapter(t, app), confd(t)}
+	parts := []*part{shipper(t), proxy(t, app), adapter(t, app), confd(t)}
 	time.Sleep(5 * time.Second) // what a start has left is collected
 	var resident, anonymous int64
 	for _, p := range parts {
 		p.idle = p.process.use(t)
-		if !p.reference {
-			resident, anonymous = resident+p.idle.resident, anonymous+p.idle.anonymous
-		}
+		resident, anonymous = resident+p.idle.resident, anonymous+p.idle.anonymous
+	}
+	// After the four were read: the references share pages with them.
+	for _, reference := range []*part{stockCollector(t), nginxProxy(t, app, false)} {
+		reference.idle = reference.process.use(t)
+		parts = append(parts, reference)
 	}
 	for _, p := range parts {
 		if p.work != nil {
@@ -47,10 +50,11 @@ func TestWhatAPodPays(t *testing.T) {
 	}
 	t.Logf("memory in MB, CPU in ms for %d lines or requests\n%s", work, table(parts))
 	t.Logf("the four together, idle: %.1f MB resident, %.1f MB anonymous", mb(resident), mb(anonymous))
-	if mb(resident) >= 60 || mb(anonymous) >= 30 {
-		t.Errorf("the four together have %.1f MB resident and %.1f MB anonymous, want less than 60 and 30", mb(resident), mb(anonymous))
+	// Beyond what is anonymous there are pages of the programs' files, which all Pods of a node share and the kernel may drop.
+	if mb(anonymous) >= 30 {
+		t.Errorf("the four together have %.1f MB anonymous, want less than 30", mb(anonymous))
 	}
-	for _, p := range parts[4:] {
+	for _, p := range parts[2:4] {
 		if mb(p.idle.anonymous) >= 15 || mb(p.busy.anonymous) >= 15 {
 			t.Errorf("%s has %.1f MB anonymous idle and %.1f at work, want less than 15", p.name, mb(p.idle.anonymous), mb(p.busy.anonymous))
 		}
