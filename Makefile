@@ -16,7 +16,7 @@ PACKAGES = $$($(GO) list ./... | grep -vE '($(ROOT_ONLY))$$')
 PROGRAMS = control-plane
 endif
 
-.PHONY: help demo test unit lint golden generate check-generated cluster cluster-down cluster-programs build-cluster images test-images e2e fuzz fuzz-short bench prove setup control-plane build clean
+.PHONY: help demo test unit lint golden generate check-generated cluster cluster-down cluster-programs build-cluster images test-images e2e qemu fuzz fuzz-short bench prove setup control-plane build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -60,6 +60,9 @@ test-images: setup ## the tests of the images and of the Dockerfile, as root
 
 e2e: setup cluster-programs ## the scenarios on a whole Kubernetes of two nodes, as root (RUN=S17 for one)
 	@hack/e2e.sh '$(RUN)'
+
+qemu: setup ## cgroups of version 2 alone, on a kernel in an emulator
+	@$(GO) test ./test/qemu -count=1 -v -timeout 10m -run '$(RUN)'
 
 lint: ## golangci-lint, with the import table
 	@hack/lint.sh
