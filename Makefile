@@ -94,6 +94,7 @@ prove: setup $(PROGRAMS) ## the large counts: 10,000 property cases, 10 minutes 
 	@PILLION_PROVE=1 $(GO) test ./test/catalog ./test/certs ./test/failsafe -p 1 -count=1 -v -timeout 60m
 	@PILLION_PROVE=1 $(GO) test ./test/chart -run EveryCondition -count=1 -timeout 30m
 	@PILLION_PROVE=1 $(GO) test ./cmd/confd -run 'Nginx|HAProxy' -count=1 -v -timeout 30m
+	@PILLION_PROVE=1 E2E_TIMEOUT=60m hack/e2e.sh S19
 	@PILLION_NODE_CYCLES=10 $(GO) test $(PACKAGES) -count=1 -timeout 60m
 	@$(MAKE) bench
 	@$(MAKE) fuzz

@@ -41,7 +41,7 @@ step "images into them"
 step "rows"
 cd test/e2e
 result=0
-"$cluster" exec --name "$name" -- "$work/e2e.test" -test.v -test.timeout 30m -test.parallel 4 -test.run "$pattern" | tee "$work/output" || result=$?
+"$cluster" exec --name "$name" -- "$work/e2e.test" -test.v -test.timeout "${E2E_TIMEOUT:-30m}" -test.parallel 4 -test.run "$pattern" | tee "$work/output" || result=$?
 echo; echo "e2e: seconds of each row"
 sed -nE 's/^--- (PASS|FAIL): (\S+) \((.*)s\)$/\3\t\1\t\2/p' "$work/output" | sort -rn
 "$cluster" status --name "$name"
