@@ -22,6 +22,8 @@ RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
 FROM build AS collector
 ARG TARGETOS
 ARG TARGETARCH
+ARG VERSION
+RUN [ -z "$VERSION" ] || sed -i "s/\(Version: *\)\".*\"/\1\"$VERSION\"/" collector/distribution/main.go
 RUN cd collector/distribution && CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -buildvcs=false -ldflags "-s -w" -o /out/ .
 
