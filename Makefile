@@ -16,7 +16,7 @@ PACKAGES = $$($(GO) list ./... | grep -vE '($(ROOT_ONLY))$$')
 PROGRAMS = control-plane
 endif
 
-.PHONY: help demo test unit lint golden generate check-generated cluster cluster-down cluster-programs build-cluster images test-images e2e qemu fuzz fuzz-short bench prove setup control-plane build clean
+.PHONY: help demo test unit lint golden generate check-generated cluster cluster-down cluster-programs build-cluster images test-images test-sidecars e2e qemu fuzz fuzz-short bench prove setup control-plane build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -61,6 +61,9 @@ test-images: setup ## the tests of the images and of the Dockerfile, as root
 e2e: setup cluster-programs ## the scenarios on a whole Kubernetes of two nodes, as root (RUN=S17 for one)
 	@hack/e2e.sh '$(RUN)'
 
+test-sidecars: setup ## the log-shipper and the proxy themselves, as processes
+	@$(GO) test -C test/sidecars -timeout 10m ./receiver ./logs ./proxy && $(GO) test -C collector/drain ./...
+
 qemu: setup ## cgroups of version 2 alone, on a kernel in an emulator
 	@$(GO) test ./test/qemu -count=1 -v -timeout 10m -run '$(RUN)'
 
@@ -72,11 +75,13 @@ golden: ## write the golden cases anew; review the diff as code
 
 generate: ## write the CRDs, the deep copies and the references in docs/
 	@hack/generate-api.sh
+	@hack/generate-collector.sh
 	@$(GO) run ./test/chart/generate
 	@$(GO) run ./docs/generate
 
 check-generated: ## fail where a generated file is not up to date
 	@hack/generate-api.sh --check
+	@hack/generate-collector.sh --check
 	@$(GO) run ./test/chart/generate --check
 	@$(GO) run ./docs/generate --check
 
@@ -88,11 +93,13 @@ fuzz: ## every fuzz target for 10 minutes, all at once
 
 bench: ## benchmarks beside the usual way
 	@$(GO) test ./test/bench -run TestTable -count=1 -v
+	@$(GO) test -C test/sidecars ./pays -count=1 -v
 
 prove: setup $(PROGRAMS) ## the large counts: 10,000 property cases, 10 minutes of each fuzz target, the benchmarks
 	@$(GO) test ./sidecars -run 'Property' -rapid.checks=10000 -timeout 60m -count=1
 	@PILLION_PROVE=1 $(GO) test ./test/catalog ./test/certs ./test/failsafe -p 1 -count=1 -v -timeout 60m
 	@PILLION_PROVE=1 $(GO) test ./test/chart -run EveryCondition -count=1 -timeout 30m
+	@PILLION_PROVE=1 $(GO) test -C test/sidecars -timeout 20m ./logs
 	@PILLION_PROVE=1 $(GO) test ./cmd/confd -run 'Nginx|HAProxy' -count=1 -v -timeout 30m
 	@PILLION_PROVE=1 E2E_TIMEOUT=60m hack/e2e.sh S19
 	@PILLION_NODE_CYCLES=10 $(GO) test $(PACKAGES) -count=1 -timeout 60m
