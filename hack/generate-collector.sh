@@ -4,7 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 builder=$(hack/tool.sh collector-builder go.opentelemetry.io/collector/cmd/builder collector)
-generate() { (cd "$1" && GOFLAGS='' GOWORK=off "$builder" --config builder.yaml --skip-compilation 2>&1) >"$2" || { cat "$2" >&2; return 1; }; }
+# The builder leaves its files as its templates have them.
+generate() {
+  (cd "$1" && GOFLAGS='' GOWORK=off "$builder" --config builder.yaml --skip-compilation 2>&1) >"$2" || { cat "$2" >&2; return 1; }
+  gofmt -w "$1/distribution"
+}
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
