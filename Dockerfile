@@ -16,7 +16,7 @@ ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /out/ ./cmd/...
+    go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/pillion-dev/pillion/program.version=$VERSION" -o /out/ ./cmd/...
 
 # The collector is a module of its own, generated: collector/builder.yaml.
 FROM build AS collector

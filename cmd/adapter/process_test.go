@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// program is the adapter as it is released, built once.
-var program = sync.OnceValues(func() (string, error) {
+// binary is the adapter as it is released, built once.
+var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "adapter")
 	if err != nil {
 		return "", err
@@ -35,7 +35,7 @@ var program = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if file, err := program(); err == nil {
+	if file, err := binary(); err == nil {
 		os.RemoveAll(filepath.Dir(file))
 	}
 	os.Exit(code)
@@ -50,7 +50,7 @@ type process struct {
 
 func start(t *testing.T, config string) *process {
 	t.Helper()
-	file, err := program()
+	file, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func app(t *testing.T, page string) string {
 }
 
 func TestMistakesEndTheProgram(t *testing.T) {
-	file, err := program()
+	file, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,9 +137,9 @@ func TestMistakesEndTheProgram(t *testing.T) {
 		{[]string{"--config=" + bad}, 1, bad + ":2: metrics[0]: must have one of port, url, socket, file\n" + bad + ":3: rules: is not known; known: fresh, health, include, interval, label, listen, maxAnswerBytes, maxSeries, metrics, pages, timeout\n"},
 		{[]string{"--config=" + bad, "--check"}, 1, bad + ":2: "},
 		{[]string{"--config=/does/not/exist"}, 1, "open /does/not/exist: no such file or directory\n"},
-		{[]string{"--nope"}, 2, "usage: unknown flag: --nope\n"},
-		{[]string{"serve"}, 2, "usage: adapter takes no arguments"},
-		{[]string{"--version"}, 0, "adapter devel\n"},
+		{[]string{"--nope"}, 2, "unknown flag: --nope\n"},
+		{[]string{"serve"}, 2, `unexpected argument "serve"`},
+		{[]string{"--version"}, 0, "adapter devel"},
 		{[]string{"--help"}, 0, "Usage of adapter:"},
 	}
 	for _, test := range tests {

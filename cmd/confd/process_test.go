@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// program is the built one.
-var program string
+// binary is the built one.
+var binary string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "confd-test-")
@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	program = filepath.Join(dir, "confd")
-	build := exec.Command("nice", "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
+	binary = filepath.Join(dir, "confd")
+	build := exec.Command("nice", "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
@@ -57,7 +57,7 @@ func start(t *testing.T, config string, args ...string) *running {
 	file := filepath.Join(t.TempDir(), "confd.toml")
 	must(t, os.WriteFile(file, []byte(config), 0o600))
 	r := &running{t: t, done: make(chan struct{})}
-	r.cmd = exec.Command(program, append([]string{"--config", file, "--listen", "127.0.0.1:0"}, args...)...)
+	r.cmd = exec.Command(binary, append([]string{"--config", file, "--listen", "127.0.0.1:0"}, args...)...)
 	r.cmd.Env = append(os.Environ(), "GOMEMLIMIT=51MiB")
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := r.cmd.StderrPipe()

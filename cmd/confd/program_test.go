@@ -157,7 +157,7 @@ func TestBadFlagsAndConfigsEndWithOneError(t *testing.T) {
 		{"outside a Pod", "", []string{"--config", inAPod(t), "--confdir", good}, 1, "backend kubernetes: runs in a Pod only"},
 		{"an address in use twice", "", []string{"--backend", "env", "--confdir", good, "--listen", "192.0.2.1:1"}, 1, "listen: listen tcp 192.0.2.1:1: "},
 	} {
-		cmd := exec.Command(program, tt.args...)
+		cmd := exec.Command(binary, tt.args...)
 		cmd.Env = append(os.Environ(), tt.env)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		out, _ := cmd.CombinedOutput()
@@ -176,7 +176,7 @@ func inAPod(t *testing.T) string {
 
 func TestOnetimeRendersFromTheEnvironment(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), "one.conf")
-	cmd := exec.Command(program, "--backend", "env", "--onetime", "--confdir", folders(t, resourceTo(dest), `{{getv "/up/stream/url"}}`))
+	cmd := exec.Command(binary, "--backend", "env", "--onetime", "--confdir", folders(t, resourceTo(dest), `{{getv "/up/stream/url"}}`))
 	cmd.Env = append(os.Environ(), "UP_STREAM_URL=http://127.0.0.1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -16,6 +16,7 @@ import (
 	"github.com/pillion-dev/pillion/confd/etcd"
 	"github.com/pillion-dev/pillion/confd/files"
 	"github.com/pillion-dev/pillion/confd/kubernetes"
+	"github.com/pillion-dev/pillion/program"
 )
 
 // namespaceFile is where the kubelet says in which Namespace a Pod is.
@@ -42,7 +43,7 @@ func run(ctx context.Context, o *options, log *slog.Logger) error {
 		if err != nil {
 			return fmt.Errorf("listen: %w", err)
 		}
-		log.Info("start", "version", versionText(), "backend", o.config.Backend, "listen", l.Addr().String())
+		log.Info("start", "version", program.Version(), "backend", o.config.Backend, "listen", l.Addr().String())
 		group.Go(func() error { return a.Serve(ctx, l) })
 	}
 	group.Go(func() error { return a.Run(ctx) })
@@ -72,7 +73,7 @@ func newKubernetes(c *agent.Config) (agent.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("backend kubernetes: %w", err)
 	}
-	config.UserAgent = "pillion-confd/" + versionText()
+	config.UserAgent = "pillion-confd/" + program.Version()
 	namespace, err := os.ReadFile(namespaceFile)
 	if err != nil {
 		return nil, fmt.Errorf("backend kubernetes: %w", err)

@@ -9,15 +9,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pillion-dev/pillion/certs"
+	"github.com/pillion-dev/pillion/program/serving"
 )
 
 func defaults(tweak func(*Config)) *Config {
 	c := &Config{
-		ListenAddress: ":10250", MetricsAddress: ":8080", SelfSigned: true, DNSNames: []string{"localhost", "127.0.0.1", "pillion-controller.pillion-system.svc"},
+		Config: serving.Config{
+			ListenAddress: ":10250", MetricsAddress: ":8080", SelfSigned: true, DNSNames: []string{"localhost", "127.0.0.1", "pillion-controller.pillion-system.svc"},
+			DrainQuiet: time.Second, DrainMax: 10 * time.Second, LogLevel: "info",
+		},
 		LeaderElect: true, LeaderElectionNamespace: "pillion-system", DryRunNamespace: "pillion-system",
 		OwnNamespace: "pillion-system", AuditInterval: 30 * time.Second,
 		Certificates: CertificateConfig{Mode: "provided", Authority: "pillion-authority", Lifetimes: certs.DefaultLifetimes(), Interval: time.Minute, Settle: 2 * time.Minute},
-		DrainQuiet:   time.Second, DrainMax: 10 * time.Second, LogLevel: "info",
 	}
 	if tweak != nil {
 		tweak(c)

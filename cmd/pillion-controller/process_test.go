@@ -49,7 +49,7 @@ func TestControllerThatCannotServeSaysWhyAndEnds(t *testing.T) {
 			if err == nil || !strings.Contains(string(out), c.want) {
 				t.Errorf("%v, no %q in: %s", err, c.want, out)
 			}
-			if left, err := filepath.Glob(filepath.Join(dir, "pillion-controller-*")); err != nil || len(left) > 0 {
+			if left, err := filepath.Glob(filepath.Join(dir, "pillion-tls-*")); err != nil || len(left) > 0 {
 				t.Errorf("left behind: %v %v", left, err)
 			}
 		})

@@ -7,17 +7,17 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 	admissionregistrationv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
+
+	"github.com/pillion-dev/pillion/program"
+	"github.com/pillion-dev/pillion/program/serving"
 )
 
 // Uninstall is what the flags and arguments of `pillion-controller uninstall` say.
@@ -46,8 +46,10 @@ func parseUninstall(args []string, out io.Writer) (*Uninstall, error) {
 	f.StringVar(&u.Kubeconfig, "kubeconfig", "", "file that names the API server (default: the cluster this runs in)")
 	f.DurationVar(&u.Timeout, "timeout", 20*time.Second, "how long to try again what fails")
 	f.BoolVar(&u.IgnoreErrors, "ignore-errors", false, "exit with 0 also where an object is left, which the log names")
-	if err := f.Parse(args); err != nil {
+	if err := f.Parse(args); errors.Is(err, pflag.ErrHelp) {
 		return nil, err
+	} else if err != nil {
+		return nil, &program.UsageError{Err: err}
 	}
 	u.Objects = f.Args()
 	var errs []error
@@ -62,34 +64,34 @@ func parseUninstall(args []string, out io.Writer) (*Uninstall, error) {
 			errs = append(errs, fmt.Errorf("%q: want RESOURCE/NAME, with a resource of %s", o, strings.Join(uninstallable, ", ")))
 		}
 	}
-	return u, errors.Join(errs...)
+	if len(errs) > 0 {
+		return nil, &program.UsageError{Err: errors.Join(errs...)}
+	}
+	return u, nil
 }
 
-// uninstallMain gives the exit code: 2 for wrong usage, 1 where an object may be left.
-func uninstallMain(args []string) int {
-	u, err := parseUninstall(args, os.Stderr)
-	if errors.Is(err, pflag.ErrHelp) {
-		return 0
-	}
+// startUninstall is the subcommand. With --ignore-errors only wrong usage is an error.
+func startUninstall(ctx context.Context, args []string, errs io.Writer) error {
+	u, err := parseUninstall(args, errs)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 2
+		return err
 	}
-	log := newLog(&Config{LogLevel: "info"})
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
+	log, err := (&serving.Config{LogLevel: "info"}).Log(errs)
+	if err != nil {
+		return err
+	}
 	if err := uninstall(ctx, u, log); err != nil {
 		log.Error("not all deleted", "error", err)
 		if !u.IgnoreErrors {
-			return 1
+			return program.ExitError(1)
 		}
 	}
-	return 0
+	return nil
 }
 
 // uninstall deletes the objects and gives an error for each that may be left.
 func uninstall(ctx context.Context, u *Uninstall, log *slog.Logger) error {
-	config, err := apiServer(&Config{Kubeconfig: u.Kubeconfig})
+	config, err := (&serving.Config{Kubeconfig: u.Kubeconfig}).APIServer()
 	if err != nil {
 		return fmt.Errorf("API server: %w", err)
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pillion-dev/pillion/program"
 )
 
 func TestUninstallReadsItsArguments(t *testing.T) {
@@ -90,7 +92,7 @@ func TestUninstallGivesExitCodes(t *testing.T) {
 		{[]string{"--kubeconfig=/none", "mutatingwebhookconfigurations/a"}, 1},
 		{[]string{"--kubeconfig=/none", "--ignore-errors", "mutatingwebhookconfigurations/a"}, 0},
 	} {
-		if got := uninstallMain(c.args); got != c.want {
+		if got := program.ExitCode(startUninstall(t.Context(), c.args, io.Discard), io.Discard); got != c.want {
 			t.Errorf("%v: exit code %d, want %d", c.args, got, c.want)
 		}
 	}

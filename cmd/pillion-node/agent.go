@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/pillion-dev/pillion/node"
 	"github.com/pillion-dev/pillion/node/cgroup"
 	"github.com/pillion-dev/pillion/node/namespace"
+	"github.com/pillion-dev/pillion/program"
 )
 
 // agentConfig is what the flags of the agent say.
@@ -44,12 +46,12 @@ func (c *agentConfig) flags() *pflag.FlagSet {
 	return f
 }
 
-func agent(ctx context.Context, args []string) error {
+func agent(ctx context.Context, args []string, _, errs io.Writer) error {
 	c := new(agentConfig)
-	if err := parse(c.flags(), args); err != nil {
+	if err := program.Parse(c.flags(), args, 0, errs); err != nil {
 		return err
 	}
-	log, err := newLog(c.logLevel)
+	log, err := program.Log(c.logLevel, errs)
 	if err != nil {
 		return err
 	}
@@ -133,7 +135,7 @@ func (c *agentConfig) serve(ctx context.Context, a *node.Agent, o *node.Options)
 	})
 	mux.Handle("GET /metrics", o.Metrics.Handler())
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
-	o.Log.Info("serving", "metricsAddress", listener.Addr().String(), "nriSocket", c.nriSocket, "cgroup2", o.Cgroup2, "cgroups", o.Supported, "version", versionText())
+	o.Log.Info("serving", "metricsAddress", listener.Addr().String(), "nriSocket", c.nriSocket, "cgroup2", o.Cgroup2, "cgroups", o.Supported, "version", program.Version())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { o.Profiles.Watch(ctx); return nil })
 	group.Go(func() error { a.Reconcile(ctx); return nil })

@@ -3,35 +3,35 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"os"
+	"io"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/pillion-dev/pillion/node"
+	"github.com/pillion-dev/pillion/program"
 )
 
 // capabilities prints what the node can do.
-func capabilities(ctx context.Context, args []string) error {
+func capabilities(ctx context.Context, args []string, out, errs io.Writer) error {
 	f := pflag.NewFlagSet("pillion-node capabilities", pflag.ContinueOnError)
 	socket := f.String("nri-socket", "/var/run/nri/nri.sock", "socket of the container runtime's NRI")
 	process := f.String("host-process", "/proc/1", "a process in the node's own namespaces, below /proc")
 	output := f.StringP("output", "o", "text", "text or json")
-	if err := parse(f, args); err != nil {
+	if err := program.Parse(f, args, 0, errs); err != nil {
 		return err
 	}
 	if *output != "text" && *output != "json" {
-		return &usageError{fmt.Errorf("--output: want text or json, got %q", *output)}
+		return program.Usage("--output: want text or json, got %q", *output)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	c := node.Probe(ctx, *socket, *process)
 	if *output == "json" {
-		enc := json.NewEncoder(os.Stdout)
+		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
 		return enc.Encode(c)
 	}
-	_, err := fmt.Print(c.Text())
+	_, err := io.WriteString(out, c.Text())
 	return err
 }

@@ -9,94 +9,27 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"os"
-	"os/signal"
-	"runtime/debug"
-	"syscall"
+	"io"
 
-	"github.com/spf13/pflag"
+	"github.com/pillion-dev/pillion/program"
 )
 
-// version is set by the linker for releases.
-var version = ""
-
-const usage = `usage: pillion-node agent|gate|inspect|capabilities|version [flags]
-`
+const usage = `usage: pillion-node agent|gate|inspect|capabilities|version [flags]`
 
 // commands by name.
-var commands = map[string]func(ctx context.Context, args []string) error{"agent": agent, "gate": waitAtGate, "inspect": inspect, "capabilities": capabilities, "version": printVersion}
+var commands = map[string]program.Run{"agent": agent, "gate": waitAtGate, "inspect": inspect, "capabilities": capabilities, "version": printVersion}
 
 func main() {
-	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprint(os.Stderr, usage)
-		os.Exit(2)
-	}
-	// The first signal stops it; another one ends the process at once.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop)
-	err := commands[os.Args[1]](ctx, os.Args[2:])
-	var bad *usageError
-	switch {
-	case err == nil, errors.Is(err, pflag.ErrHelp):
-	case errors.As(err, &bad):
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	default:
-		fmt.Fprintln(os.Stderr, "pillion-node:", err)
-		os.Exit(1)
-	}
-}
-
-// usageError is a mistake in the arguments.
-type usageError struct{ error }
-
-// Unwrap gives the cause.
-func (e *usageError) Unwrap() error { return e.error }
-
-// parse reads flags, and refuses arguments behind them.
-func parse(f *pflag.FlagSet, args []string) error {
-	f.SortFlags = false
-	f.SetOutput(os.Stderr)
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, pflag.ErrHelp) {
-			return err
+	program.Main(func(ctx context.Context, args []string, out, errs io.Writer) error {
+		if len(args) == 0 || commands[args[0]] == nil {
+			return program.Usage(usage)
 		}
-		return &usageError{err}
-	}
-	if f.NArg() > 0 {
-		return &usageError{fmt.Errorf("unexpected argument %q", f.Arg(0))}
-	}
-	return nil
+		return commands[args[0]](ctx, args[1:], out, errs)
+	})
 }
 
-func newLog(level string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, &usageError{fmt.Errorf("--log-level: want debug, info, warn or error, got %q", level)}
-	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
-}
-
-func printVersion(context.Context, []string) error {
-	fmt.Println("pillion-node", versionText())
-	return nil
-}
-
-// versionText is the release, or else what the Go toolchain knows of the source.
-func versionText() string {
-	if version != "" {
-		return version
-	}
-	text := "devel"
-	if build, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range build.Settings {
-			if s.Key == "vcs.revision" {
-				text += "-" + s.Value
-			}
-		}
-	}
-	return text
+func printVersion(_ context.Context, _ []string, out, _ io.Writer) error {
+	_, err := fmt.Fprintln(out, "pillion-node", program.Version())
+	return err
 }

@@ -2,109 +2,55 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/pillion-dev/pillion/program"
+	"github.com/pillion-dev/pillion/program/serving"
 )
 
 // Config is what the flags say.
 type Config struct {
-	ListenAddress  string
-	MetricsAddress string
-	TLSDir         string
-	SelfSigned     bool
-	DNSNames       []string
-	Catalog        string
-	FromCluster    bool
-	NodeHelper     bool
-	NodePlugin     string
-	Kubeconfig     string
-	OwnNamespace   string
-	DrainQuiet     time.Duration
-	DrainMax       time.Duration
-	LogLevel       string
-	Version        bool
+	serving.Config
+	Catalog      string
+	FromCluster  bool
+	NodeHelper   bool
+	NodePlugin   string
+	OwnNamespace string
 }
 
-// parseFlags reads the arguments once. ownNamespace is the default of --own-namespace. Usage and errors go to out.
+// parseFlags reads the arguments once. ownNamespace is the default of --own-namespace. Usage goes to out.
 func parseFlags(args []string, ownNamespace string, out io.Writer) (*Config, error) {
-	c := new(Config)
+	c := &Config{Config: serving.Defaults("pillion.pillion-system.svc")}
+	c.DrainQuiet, c.DrainMax = 5*time.Second, 20*time.Second
 	f := pflag.NewFlagSet("pillion-webhook", pflag.ContinueOnError)
-	f.SetOutput(out)
-	f.SortFlags = false
-	f.StringVar(&c.ListenAddress, "listen-address", ":10250", "address of the admission port (HTTPS); port 0 takes any free one")
-	f.StringVar(&c.MetricsAddress, "metrics-address", ":8080", "address of /healthz, /readyz and /metrics (plain HTTP)")
-	f.StringVar(&c.TLSDir, "tls-dir", "", "directory of tls.crt, tls.key and perhaps ca.crt, watched for new ones")
-	f.BoolVar(&c.SelfSigned, "self-signed", false, "make a certificate, valid for a year, and print its CA to standard output; for demos and tests; the default without --tls-dir")
-	f.StringSliceVar(&c.DNSNames, "dns-names", []string{"localhost", "127.0.0.1", "pillion.pillion-system.svc"}, "DNS names and IP addresses of the self-signed certificate")
+	c.Flags(f, "file that names the API server whose Namespaces, and entries with --catalog-from-cluster, are watched (default: the cluster this runs in, if any)")
 	f.StringVar(&c.Catalog, "catalog", "", "directory of catalog entries, watched for changes (default: the embedded catalog)")
+	f.BoolVar(&c.FromCluster, "catalog-from-cluster", false, "watch the API server's ClusterSidecars, which win over embedded entries of their name, and Sidecars")
 	f.BoolVar(&c.NodeHelper, "node-helper", false, "the nodes run pillion-node; without, sidecars that need it are refused, or do with less where their entries say so")
 	f.StringVar(&c.NodePlugin, "node-plugin", "", "name of the NRI plugin without which runtimes whose validator is on are to refuse Pods that need it; empty where it is off")
-	f.BoolVar(&c.FromCluster, "catalog-from-cluster", false, "watch the API server's ClusterSidecars, which win over embedded entries of their name, and Sidecars")
-	f.StringVar(&c.Kubeconfig, "kubeconfig", "", "file that names the API server whose Namespaces, and entries with --catalog-from-cluster, are watched (default: the cluster this runs in, if any)")
 	f.StringVar(&c.OwnNamespace, "own-namespace", ownNamespace, "Namespace whose Pods are left alone (default: environment variable POD_NAMESPACE)")
-	f.DurationVar(&c.DrainQuiet, "drain-quiet", 5*time.Second, "once told to stop, stop after this time without a request")
-	f.DurationVar(&c.DrainMax, "drain-max", 20*time.Second, "once told to stop, stop after this time at the latest; the Pod's grace period needs ten seconds more")
-	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
-	f.BoolVar(&c.Version, "version", false, "print the version and exit")
-	if err := f.Parse(args); err != nil {
+	c.LastFlags(f)
+	if err := program.Parse(f, args, 0, out); err != nil {
 		return nil, err
 	}
-	if f.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	c.Complete(f)
+	if err := c.check(); err != nil {
+		return nil, &program.UsageError{Err: err}
 	}
-	c.SelfSigned = c.SelfSigned || c.TLSDir == "" && !f.Changed("self-signed")
-	return c, c.check()
+	return c, nil
 }
 
 // check finds what is wrong with a Config, all of it.
 func (c *Config) check() error {
-	var errs []error
-	for _, a := range []struct{ flag, address string }{{"listen-address", c.ListenAddress}, {"metrics-address", c.MetricsAddress}} {
-		if _, _, err := net.SplitHostPort(a.address); err != nil {
-			errs = append(errs, fmt.Errorf("--%s: want host:port: %w", a.flag, err))
-		}
-	}
-	switch {
-	case c.SelfSigned && c.TLSDir != "":
-		errs = append(errs, errors.New("--self-signed and --tls-dir: choose one"))
-	case !c.SelfSigned && c.TLSDir == "":
-		errs = append(errs, errors.New("--self-signed=false needs --tls-dir"))
-	case c.SelfSigned && len(c.DNSNames) == 0:
-		errs = append(errs, errors.New("--dns-names: want at least one name"))
-	}
+	errs := c.Check()
 	if c.NodePlugin != "" && !c.NodeHelper {
 		errs = append(errs, errors.New("--node-plugin needs --node-helper"))
 	}
 	if c.FromCluster && c.Catalog != "" {
 		errs = append(errs, errors.New("--catalog and --catalog-from-cluster: choose one"))
 	}
-	if c.DrainQuiet <= 0 || c.DrainMax < c.DrainQuiet {
-		errs = append(errs, fmt.Errorf("--drain-quiet %s, --drain-max %s: want 0 < quiet <= max", c.DrainQuiet, c.DrainMax))
-	}
-	if _, err := c.level(); err != nil {
-		errs = append(errs, fmt.Errorf("--log-level: want debug, info, warn or error, got %q", c.LogLevel))
-	}
 	return errors.Join(errs...)
-}
-
-func (c *Config) level() (level slog.Level, err error) {
-	err = level.UnmarshalText([]byte(c.LogLevel))
-	return level, err
-}
-
-// names splits the names of the self-signed certificate into DNS names and addresses.
-func (c *Config) names() (dns []string, ips []net.IP) {
-	for _, n := range c.DNSNames {
-		if ip := net.ParseIP(n); ip != nil {
-			ips = append(ips, ip)
-			continue
-		}
-		dns = append(dns, n)
-	}
-	return dns, ips
 }

@@ -2,18 +2,22 @@ package main
 
 import (
 	"bytes"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pillion-dev/pillion/program/serving"
 )
 
 func defaults(tweak func(*Config)) *Config {
 	c := &Config{
-		ListenAddress: ":10250", MetricsAddress: ":8080", SelfSigned: true, DNSNames: []string{"localhost", "127.0.0.1", "pillion.pillion-system.svc"},
-		OwnNamespace: "pillion-system", DrainQuiet: 5 * time.Second, DrainMax: 20 * time.Second, LogLevel: "info",
+		Config: serving.Config{
+			ListenAddress: ":10250", MetricsAddress: ":8080", SelfSigned: true, DNSNames: []string{"localhost", "127.0.0.1", "pillion.pillion-system.svc"},
+			DrainQuiet: 5 * time.Second, DrainMax: 20 * time.Second, LogLevel: "info",
+		},
+		OwnNamespace: "pillion-system",
 	}
 	if tweak != nil {
 		tweak(c)
@@ -74,15 +78,5 @@ func TestMistakesInFlagsAreAllNamed(t *testing.T) {
 				t.Errorf("%s: %v, want %q", c.args, err, want)
 			}
 		}
-	}
-}
-
-func TestNamesAreSplitIntoDNSNamesAndAddresses(t *testing.T) {
-	dns, ips := defaults(func(c *Config) { c.DNSNames = append(c.DNSNames, "::1") }).names()
-	if diff := cmp.Diff([]string{"localhost", "pillion.pillion-system.svc"}, dns); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]net.IP{net.ParseIP("127.0.0.1"), net.ParseIP("::1")}, ips); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

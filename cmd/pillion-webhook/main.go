@@ -4,48 +4,32 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"os"
-	"os/signal"
-	"runtime/debug"
-	"syscall"
 
-	"github.com/go-logr/logr"
-	"github.com/spf13/pflag"
-	"k8s.io/klog/v2"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+	"github.com/pillion-dev/pillion/program"
 )
 
-// version is set by the linker for releases.
-var version = ""
+func main() { program.Main(start) }
 
-func main() {
-	config, err := parseFlags(os.Args[1:], os.Getenv("POD_NAMESPACE"), os.Stderr)
-	if errors.Is(err, pflag.ErrHelp) {
-		return
-	}
+func start(ctx context.Context, args []string, out, errs io.Writer) error {
+	config, err := parseFlags(args, os.Getenv("POD_NAMESPACE"), errs)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
+		return err
 	}
 	if config.Version {
-		fmt.Println("pillion-webhook", versionText())
-		return
+		_, err := fmt.Fprintln(out, "pillion-webhook", program.Version())
+		return err
+	}
+	log, err := config.Log(errs)
+	if err != nil {
+		return err
 	}
 	if err := pingOften(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return program.Logged(log, err)
 	}
-	log := newLog(config)
-	// The first signal starts the drain; another one ends the process at once.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop)
-	if err := run(ctx, config, log, os.Stdout); err != nil {
-		log.Error("exit", "error", err)
-		os.Exit(1)
-	}
+	return program.Logged(log, run(ctx, config, log, out))
 }
 
 // pingOften has client-go find within seconds, and not within 45, that nobody is at the other end of a watch any more: without
@@ -60,33 +44,4 @@ func pingOften() error {
 		}
 	}
 	return nil
-}
-
-// newLog makes the log, and has the libraries write to it.
-func newLog(c *Config) *slog.Logger {
-	level, err := c.level()
-	if err != nil {
-		level = slog.LevelInfo
-	}
-	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
-	log := slog.New(handler)
-	ctrllog.SetLogger(logr.FromSlogHandler(handler))
-	klog.SetSlogLogger(log)
-	return log
-}
-
-// versionText is the release, or else what the Go toolchain knows of the source.
-func versionText() string {
-	if version != "" {
-		return version
-	}
-	text := "devel"
-	if build, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range build.Settings {
-			if s.Key == "vcs.revision" {
-				text += "-" + s.Value
-			}
-		}
-	}
-	return text
 }

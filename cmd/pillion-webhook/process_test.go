@@ -141,7 +141,7 @@ func TestSelfSignedWebhookServesByTheCAItPrints(t *testing.T) {
 	if p.exit != nil {
 		t.Errorf("%v\n%s", p.exit, p.logged())
 	}
-	if left, err := filepath.Glob(filepath.Join(p.tmp(), "pillion-webhook-*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(p.tmp(), "pillion-tls-*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
 }

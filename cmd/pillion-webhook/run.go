@@ -7,21 +7,15 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/pillion-dev/pillion/certs"
+	"github.com/pillion-dev/pillion/program"
 	"github.com/pillion-dev/pillion/sidecars"
 	"github.com/pillion-dev/pillion/webhook"
 )
-
-// selfSignedFor is the validity of a self-signed certificate. It is not renewed.
-const selfSignedFor = 365 * 24 * time.Hour
 
 // run serves until the context ends and the drain is over. The CA of a self-signed certificate goes to out.
 func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error {
@@ -34,7 +28,7 @@ func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	tlsDir, cleanUp, err := openCertificate(c, out)
+	tlsDir, cleanUp, err := c.OpenCertificate(out)
 	if err != nil {
 		return err
 	}
@@ -62,7 +56,7 @@ func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error 
 		return err
 	}
 	log.Info("serving", "webhookAddress", server.Addr().String(), "metricsAddress", ops.Addr().String(),
-		"catalog", catalog.Current().Revision(), "sidecars", catalog.Current().Names(""), "version", versionText())
+		"catalog", catalog.Current().Revision(), "sidecars", catalog.Current().Names(""), "version", program.Version())
 	return serve(ctx, server, ops, catalog, namespaces)
 }
 
@@ -93,7 +87,7 @@ type catalogSource interface {
 func openCatalog(c *Config, log *slog.Logger, m *webhook.Metrics) (catalogSource, error) {
 	switch {
 	case c.FromCluster:
-		config, err := apiServer(c)
+		config, err := c.APIServer()
 		if err != nil {
 			return nil, fmt.Errorf("--catalog-from-cluster: API server: %w", err)
 		}
@@ -121,7 +115,7 @@ func withHelper(current func() *sidecars.Catalog, h sidecars.Helper) func() *sid
 
 // openNamespaces gives nil where no API server is known.
 func openNamespaces(c *Config, log *slog.Logger) (*webhook.Namespaces, error) {
-	config, err := apiServer(c)
+	config, err := c.APIServer()
 	// In a cluster a Pod may have no token, on purpose.
 	if c.Kubeconfig == "" && (errors.Is(err, rest.ErrNotInCluster) || errors.Is(err, fs.ErrNotExist)) {
 		log.Warn("no API server: defaults and labels of Namespaces are unknown, only Pods' own annotations count", "why", err.Error())
@@ -131,35 +125,4 @@ func openNamespaces(c *Config, log *slog.Logger) (*webhook.Namespaces, error) {
 		return nil, fmt.Errorf("API server: %w", err)
 	}
 	return webhook.WatchNamespaces(config, log)
-}
-
-func apiServer(c *Config) (*rest.Config, error) {
-	if c.Kubeconfig != "" {
-		return clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
-	}
-	return rest.InClusterConfig()
-}
-
-// openCertificate gives the directory to serve from, and what to call at the end.
-func openCertificate(c *Config, out io.Writer) (dir string, cleanUp func(), err error) {
-	if !c.SelfSigned {
-		return c.TLSDir, func() {}, nil
-	}
-	dns, ips := c.names()
-	files, err := certs.SelfSigned(dns, ips, selfSignedFor)
-	if err != nil {
-		return "", nil, err
-	}
-	if dir, err = os.MkdirTemp("", "pillion-webhook-"); err != nil {
-		return "", nil, fmt.Errorf("self-signed certificate: %w", err)
-	}
-	cleanUp = func() { os.RemoveAll(dir) }
-	if err = files.WriteTo(dir); err == nil {
-		_, err = out.Write(files.CA)
-	}
-	if err != nil {
-		cleanUp()
-		return "", nil, err
-	}
-	return dir, cleanUp, nil
 }

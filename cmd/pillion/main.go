@@ -9,10 +9,8 @@ import (
 
 	"github.com/pillion-dev/pillion/cli"
 	"github.com/pillion-dev/pillion/live"
+	"github.com/pillion-dev/pillion/program"
 )
-
-// version is set by the linker for releases.
-var version = ""
 
 // gcPercent lets the heap grow to five times what is in use: a run is short, and its documents come and go one by one.
 const gcPercent = 400
@@ -24,7 +22,7 @@ func main() {
 		In:   os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Getenv:  os.Getenv,
 		Connect: connect,
-		Version: versionText(),
+		Version: program.Version(),
 	}))
 }
 
@@ -34,20 +32,4 @@ func connect(kubeconfig, context string) (cli.Server, string, error) {
 		return nil, "", err
 	}
 	return server, server.DefaultNamespace(), nil
-}
-
-// versionText is the release, or else what the Go toolchain knows of the source.
-func versionText() string {
-	if version != "" {
-		return version
-	}
-	text := "devel"
-	if build, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range build.Settings {
-			if s.Key == "vcs.revision" {
-				text += "-" + s.Value
-			}
-		}
-	}
-	return text
 }

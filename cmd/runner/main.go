@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"os/signal"
-	"syscall"
+	"strings"
 	"time"
 	_ "time/tzdata" // the image that the runner is put into need not have it
 
@@ -19,11 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/pillion-dev/pillion/artifact"
+	"github.com/pillion-dev/pillion/program"
 	"github.com/pillion-dev/pillion/runner"
 )
-
-// version is set by the linker for releases.
-var version = "devel"
 
 const usage = `runner serve [--config FILE]      run jobs on schedule and on demand
 runner check [--config FILE]      check the configuration and print every mistake in it
@@ -34,33 +30,15 @@ runner install DIRECTORY          copy this program there
 runner version
 `
 
-var errUsage = errors.New("usage")
+func main() { program.Main(start) }
 
-// exitError ends the program with a script's exit code.
-type exitError int
-
-func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop) // another signal ends the process at once
-	os.Exit(exitCode(run(ctx, os.Args[1:], os.Stdout, os.Stderr), os.Stderr))
-}
-
-func exitCode(err error, stderr io.Writer) int {
-	if err == nil || errors.Is(err, pflag.ErrHelp) {
-		return 0
+// start tells, where the arguments are wrong, what they can be.
+func start(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	err := run(ctx, args, stdout, stderr)
+	if bad := (*program.UsageError)(nil); errors.As(err, &bad) {
+		return program.Usage("%w\n%s", err, strings.TrimSpace(usage))
 	}
-	var exit exitError
-	if errors.As(err, &exit) {
-		return int(exit) // the runner has said why
-	}
-	fmt.Fprintln(stderr, err)
-	if errors.Is(err, errUsage) {
-		fmt.Fprint(stderr, usage)
-		return 2
-	}
-	return 1
+	return err
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -69,13 +47,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		command, args = args[0], args[1:]
 	}
 	f := pflag.NewFlagSet("runner "+command, pflag.ContinueOnError)
-	f.SetOutput(stderr)
 	switch command {
 	case "serve", "check":
 		return serve(ctx, f, args, command == "check", stderr)
 	case "run", "status":
 		socket := f.String("socket", "/run/runner/runner.sock", "the runner's Unix `socket`")
-		if err := parse(f, args, map[string]int{"run": 1}[command]); err != nil {
+		if err := program.Parse(f, args, map[string]int{"run": 1}[command], stderr); err != nil {
 			return err
 		}
 		if command == "status" {
@@ -83,50 +60,37 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		code, err := runner.Ask(ctx, *socket, f.Arg(0), stdout, stderr)
 		if err == nil && code != 0 {
-			return exitError(code)
+			return program.ExitError(code)
 		}
 		return err
 	case "copy":
 		return copyFiles(f, args, stderr)
 	case "install":
-		if err := parse(f, args, 1); err != nil {
+		if err := program.Parse(f, args, 1, stderr); err != nil {
 			return err
 		}
 		return artifact.Install(f.Arg(0))
 	case "version":
-		_, err := fmt.Fprintln(stdout, "runner", version)
+		_, err := fmt.Fprintln(stdout, "runner", program.Version())
 		return err
 	}
-	return fmt.Errorf("%w: there is no command %q", errUsage, command)
-}
-
-func parse(f *pflag.FlagSet, args []string, arguments int) error {
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, pflag.ErrHelp) {
-			return err
-		}
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	if f.NArg() != arguments {
-		return fmt.Errorf("%w: %s takes %d arguments", errUsage, f.Name(), arguments)
-	}
-	return nil
+	return program.Usage("there is no command %q", command)
 }
 
 func serve(ctx context.Context, f *pflag.FlagSet, args []string, check bool, stderr io.Writer) error {
 	config := f.String("config", "/etc/runner/runner.yaml", "the configuration `file`")
 	reload := f.Duration("reload", 5*time.Second, "how often the configuration files are looked at for changes")
-	if err := parse(f, args, 0); err != nil {
+	if err := program.Parse(f, args, 0, stderr); err != nil {
 		return err
 	}
 	if *reload < 10*time.Millisecond {
-		return fmt.Errorf("%w: --reload is at least 10ms", errUsage)
+		return program.Usage("--reload is at least 10ms")
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 	if check {
 		return runner.Check(*config)
 	}
-	r, err := runner.New(runner.Options{Config: *config, Reload: *reload, Version: version, Log: log})
+	r, err := runner.New(runner.Options{Config: *config, Reload: *reload, Version: program.Version(), Log: log})
 	if err != nil {
 		return err
 	}
@@ -140,21 +104,21 @@ func copyFiles(f *pflag.FlagSet, args []string, stderr io.Writer) error {
 	f.StringVar(&c.Target, "to", "", "`directory` to copy to")
 	limit := f.String("limit", "0", "the most to copy, a `quantity` such as 256Mi; 0 is no limit")
 	files := f.StringArray("file", nil, "what to copy, `FROM[=TO]`: an absolute path in the image, and where below --to; again for more")
-	if err := parse(f, args, 0); err != nil {
+	if err := program.Parse(f, args, 0, stderr); err != nil {
 		return err
 	}
 	quantity, err := resource.ParseQuantity(*limit)
 	if err != nil {
-		return fmt.Errorf("%w: --limit %q: must be a quantity such as 256Mi", errUsage, *limit)
+		return program.Usage("--limit %q: must be a quantity such as 256Mi", *limit)
 	}
 	c.Limit = quantity.Value()
 	if c.Target == "" || len(*files) == 0 {
-		return fmt.Errorf("%w: copy needs --to and --file", errUsage)
+		return program.Usage("copy needs --to and --file")
 	}
 	for _, text := range *files {
 		item, err := artifact.ParseItem(text)
 		if err != nil {
-			return fmt.Errorf("%w: --file %w", errUsage, err)
+			return program.Usage("--file %w", err)
 		}
 		c.Items = append(c.Items, item)
 	}
