@@ -88,7 +88,7 @@ func New(o Options) (*Controller, error) {
 		LeaderElectionID:              LeaseName,
 		LeaderElectionNamespace:       o.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
-		Metrics:                       server.Options{BindAddress: "0"}, // see OpsServer
+		Metrics:                       server.Options{BindAddress: "0"}, // package program serves them
 		WebhookServer:                 o.Server,
 	})
 	if err != nil {

@@ -19,6 +19,9 @@ const namespacedSidecar = "namespaced"
 // author wrote.
 const unknownSidecar = "unknown"
 
+// metricsTimeout bounds the gathering of metrics: less than the operations port takes to answer.
+const metricsTimeout = 14 * time.Second
+
 // Metrics counts what the webhook does, in a registry of its own.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -82,7 +85,7 @@ func gauge(name, help string) prometheus.Gauge {
 
 // Handler serves the metrics in the formats Prometheus asks for.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: opsWriteTimeout - time.Second})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: metricsTimeout})
 }
 
 // Values of the label result.

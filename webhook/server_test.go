@@ -21,6 +21,7 @@ import (
 	crwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/pillion-dev/pillion/certs"
+	"github.com/pillion-dev/pillion/program"
 )
 
 // serving is a server of the tests with a self-signed certificate, and its client.
@@ -255,9 +256,9 @@ func TestServerNeedsACertificateDirectoryAndAPort(t *testing.T) {
 	}
 }
 
-func TestOpsServerServesHealthReadinessAndMetrics(t *testing.T) {
+func TestOpsPortServesHealthReadinessAndMetrics(t *testing.T) {
 	m := NewMetrics()
-	o, err := NewOpsServer("127.0.0.1:0", NewReadiness(), m, slog.New(slog.DiscardHandler))
+	o, err := program.OpenOps("127.0.0.1:0", NewReadiness(), m.Handler(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	ops, err := controller.NewOpsServer(c.MetricsAddress, webhook.NewReadiness(drain.Check(), server.Check(), ctrl.Check()), ctrl.Metrics(), log)
+	ops, err := program.OpenOps(c.MetricsAddress, webhook.NewReadiness(drain.Check(), server.Check(), ctrl.Check()), ctrl.Metrics(), log)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error 
 }
 
 // serve runs both until the context ends: readiness tells of the drain, so the operations port is the last to close.
-func serve(ctx context.Context, ctrl *controller.Controller, ops *controller.OpsServer) error {
+func serve(ctx context.Context, ctrl *controller.Controller, ops *program.Ops) error {
 	beneath, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	front, cancel := context.WithCancel(ctx)

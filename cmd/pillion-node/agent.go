@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
@@ -120,39 +118,24 @@ func (c *agentConfig) cgroups() (cgroup.Hierarchies, cgroup.Supported, error) {
 
 // serve runs until the context ends. The rules of Pods stay: they end with the Pods.
 func (c *agentConfig) serve(ctx context.Context, a *node.Agent, o *node.Options) error {
-	listener, err := net.Listen("tcp", c.metricsAddress)
-	if err != nil {
-		return fmt.Errorf("metrics port: %w", err)
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+	ready := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if err := a.Ready(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = w.Write([]byte("ok\n"))
 	})
-	mux.Handle("GET /metrics", o.Metrics.Handler())
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
-	o.Log.Info("serving", "metricsAddress", listener.Addr().String(), "nriSocket", c.nriSocket, "cgroup2", o.Cgroup2, "cgroups", o.Supported, "version", program.Version())
+	ops, err := program.OpenOps(c.metricsAddress, ready, o.Metrics.Handler(), o.Log)
+	if err != nil {
+		return err
+	}
+	o.Log.Info("serving", "metricsAddress", ops.Addr().String(), "nriSocket", c.nriSocket, "cgroup2", o.Cgroup2, "cgroups", o.Supported, "version", program.Version())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { o.Profiles.Watch(ctx); return nil })
 	group.Go(func() error { a.Reconcile(ctx); return nil })
 	group.Go(func() error { a.Ledger(ctx); return nil })
 	group.Go(func() error { return a.Answer(ctx, c.stateDir) })
 	group.Go(func() error { return a.Serve(ctx, c.nriSocket) })
-	group.Go(func() error {
-		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("metrics port: %w", err)
-		}
-		return nil
-	})
-	group.Go(func() error {
-		<-ctx.Done()
-		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		return srv.Shutdown(bound)
-	})
+	group.Go(func() error { return ops.Start(ctx) })
 	return group.Wait()
 }

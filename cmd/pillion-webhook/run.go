@@ -51,7 +51,7 @@ func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error 
 	if namespaces != nil {
 		checks = append(checks, namespaces.Check())
 	}
-	ops, err := webhook.NewOpsServer(c.MetricsAddress, webhook.NewReadiness(checks...), metrics, log)
+	ops, err := program.OpenOps(c.MetricsAddress, webhook.NewReadiness(checks...), metrics.Handler(), log)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func run(ctx context.Context, c *Config, log *slog.Logger, out io.Writer) error 
 
 // serve runs everything until the context ends. Whatever the admission port needs goes on until it is closed: readiness
 // tells of the drain, catalog and Namespaces stay up to date.
-func serve(ctx context.Context, server *webhook.Server, ops *webhook.OpsServer, catalog catalogSource, namespaces *webhook.Namespaces) error {
+func serve(ctx context.Context, server *webhook.Server, ops *program.Ops, catalog catalogSource, namespaces *webhook.Namespaces) error {
 	beneath, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var group errgroup.Group

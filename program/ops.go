@@ -1,4 +1,4 @@
-package controller
+package program
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// OpsServer serves /healthz, /readyz and /metrics by plain HTTP on a port of its own.
-type OpsServer struct {
+// Ops serves /healthz, /readyz and /metrics by plain HTTP on a port of its own.
+type Ops struct {
 	srv      *http.Server
 	listener net.Listener
 }
 
-// NewOpsServer opens the port; port 0 takes any free one.
-func NewOpsServer(address string, ready, metrics http.Handler, log *slog.Logger) (*OpsServer, error) {
+// OpenOps opens the port; port 0 takes any free one.
+func OpenOps(address string, ready, metrics http.Handler, log *slog.Logger) (*Ops, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("metrics port: %w", err)
@@ -26,7 +26,7 @@ func NewOpsServer(address string, ready, metrics http.Handler, log *slog.Logger)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.Handle("GET /readyz", ready)
 	mux.Handle("GET /metrics", metrics)
-	return &OpsServer{listener: listener, srv: &http.Server{
+	return &Ops{listener: listener, srv: &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 2 * time.Second,
 		ReadTimeout:       5 * time.Second,
@@ -38,18 +38,18 @@ func NewOpsServer(address string, ready, metrics http.Handler, log *slog.Logger)
 }
 
 // Addr is the address the server listens on.
-func (s *OpsServer) Addr() net.Addr { return s.listener.Addr() }
+func (o *Ops) Addr() net.Addr { return o.listener.Addr() }
 
 // Start serves until the context ends.
-func (s *OpsServer) Start(ctx context.Context) error {
+func (o *Ops) Start(ctx context.Context) error {
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		bound, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		stopped <- s.srv.Shutdown(bound)
+		stopped <- o.srv.Shutdown(bound)
 	}()
-	if err := s.srv.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := o.srv.Serve(o.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("metrics port: %w", err)
 	}
 	return <-stopped
