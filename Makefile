@@ -62,7 +62,7 @@ e2e: setup cluster-programs ## the scenarios on a whole Kubernetes of two nodes,
 	@hack/e2e.sh '$(RUN)'
 
 test-sidecars: setup ## the log-shipper and the proxy themselves, as processes
-	@$(GO) test -C test/sidecars -timeout 10m ./receiver ./logs ./proxy && $(GO) test -C collector/drain ./...
+	@$(GO) test -C test/sidecars -timeout 10m ./receiver ./logs ./proxy ./metrics && $(GO) test -C collector/drain ./... && $(GO) test -C collector/settle ./...
 
 qemu: setup ## cgroups of version 2 alone, on a kernel in an emulator
 	@$(GO) test ./test/qemu -count=1 -v -timeout 10m -run '$(RUN)'

@@ -76,6 +76,18 @@ func (a *Authority) Renew(validity time.Duration, now time.Time) (*Authority, er
 	return next, nil
 }
 
+// Trusting gives an Authority that trusts the CAs of a bundle (PEM) too, as if they were CAs before its own. What is no CA, or
+// has expired, is left out.
+func (a *Authority) Trusting(bundle []byte, now time.Time) *Authority {
+	next := &Authority{newest: a.newest, key: a.key, replaced: slices.Clone(a.replaced)}
+	for _, c := range certificates(bundle) {
+		if c.IsCA && now.Before(c.NotAfter) && !slices.ContainsFunc(next.replaced, c.Equal) && (a.newest == nil || !a.newest.Equal(c)) {
+			next.replaced = append(next.replaced, c)
+		}
+	}
+	return next
+}
+
 // Data is what the CA's Secret is to hold.
 func (a *Authority) Data() (map[string][]byte, error) {
 	key, err := keyPEM(a.key)

@@ -233,6 +233,32 @@ func TestRotationNeverBreaksAChainThatVerifies(t *testing.T) {
 	})
 }
 
+func TestAnAuthorityTrustsOthersToo(t *testing.T) {
+	other, old := authority(t, begin), authority(t, begin.Add(-2*DefaultLifetimes().CA))
+	served := leaf(t, other, begin, "a.example")
+	bundle := bytes.Join([][]byte{other.Bundle(), old.Bundle(), served.Cert, []byte("no certificate"), other.Bundle()}, []byte("\n"))
+	empty, err := AuthorityFrom(nil)
+	if err == nil {
+		t.Fatal("an Authority of nothing")
+	}
+	a, err := empty.Trusting(bundle, begin).Renew(DefaultLifetimes().CA, begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := append(certPEM(a.newest), other.Bundle()...); !bytes.Equal(a.Bundle(), want) {
+		t.Errorf("it trusts\n%s\nwant itself and the other one\n%s", a.Bundle(), want)
+	}
+	if err := served.Serves(a.Bundle(), "a.example", begin); err != nil {
+		t.Error(err)
+	}
+	if a.Trusting(a.Bundle(), begin).Replaced() != 1 {
+		t.Error("it trusts itself twice")
+	}
+	if later := a.Prune(nil, DefaultLifetimes().Leaf, begin.Add(DefaultLifetimes().Leaf+day)); later.Replaced() != 0 {
+		t.Error("the other one is trusted for longer than a leaf of its own")
+	}
+}
+
 func TestTrustedCAsAreBounded(t *testing.T) {
 	a := authority(t, begin)
 	for range 2 * maxReplaced {

@@ -134,5 +134,9 @@ func totals(r *doctor.Report) string {
 	if r.Errors+r.Warnings+r.Notes == 0 {
 		return fmt.Sprintf("all %d checks are ok", len(r.Checks))
 	}
-	return text + " of " + plural(len(r.Checks), "check", "checks")
+	text += " of " + plural(len(r.Checks), "check", "checks")
+	if r.Errors > 1 {
+		text += "; mend them from the top, as those below may follow from those above"
+	}
+	return text
 }

@@ -23,6 +23,10 @@ import (
 // certificateManager is whom managedFields name for what Certificates writes.
 const certificateManager = "pillion-certificates"
 
+// authorityMade is an annotation of a CA's Secret that has had a CA in it: whoever empties it wants another, and one who is trusted
+// by nobody else.
+const authorityMade = "pillion.dev/authority-made"
+
 var secretsResource = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 
 func admissionResource(resource string) schema.GroupVersionResource {

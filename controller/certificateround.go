@@ -101,6 +101,9 @@ func (r *certificateRound) readAuthority(ctx context.Context) error {
 	if bad != nil {
 		why = bad.Error()
 	}
+	if len(secret.Data) == 0 && secret.Annotations[authorityMade] == "" {
+		a = r.inherit(a)
+	}
 	next := a
 	if why != "" {
 		next, err = a.Renew(r.Lifetimes.CA, r.now)
@@ -117,12 +120,24 @@ func (r *certificateRound) readAuthority(ctx context.Context) error {
 	return nil
 }
 
+// inherit gives the Authority of a Secret that is new, which trusts whom the configurations trust: what others signed is served
+// until the Pods are rolled out, where the mode is changed in an upgrade or the Secret was lost.
+func (r *certificateRound) inherit(a *certs.Authority) *certs.Authority {
+	for _, c := range r.found {
+		for _, bundle := range c.bundles {
+			a = a.Trusting(bundle, r.now)
+		}
+	}
+	return a
+}
+
 func (r *certificateRound) writeAuthority(ctx context.Context, secret *corev1.Secret, a *certs.Authority, why string) error {
 	data, err := a.Data()
 	if err != nil {
 		return err
 	}
 	secret.Data = data
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, authorityMade, "true")
 	if _, err = r.secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: certificateManager}); err == nil {
 		r.renewed(renewedCA, secret.Name, why)
 	}

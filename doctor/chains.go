@@ -117,7 +117,10 @@ func chainStatus(chain []byte) (*certs.Status, error) {
 func (c *chainCheck) renew() Fix {
 	namespace := c.s.Install.Namespace
 	name := c.client.config.Service.Name
-	if c.secret != nil && c.secret.Certificate != "" || c.secret == nil && c.s.certificate(name) != nil {
+	if c.secret == nil && c.s.certificate(name) != nil {
+		return do("cert-manager makes it; where it does not, its Certificate says why", "kubectl -n "+namespace+" describe certificate "+name)
+	}
+	if c.secret != nil && c.secret.Certificate != "" {
 		return do("have cert-manager issue it anew; where it does not, its Certificate says why",
 			"kubectl -n "+namespace+" delete secret "+c.s.tlsSecret(name), "kubectl -n "+namespace+" describe certificate "+name)
 	}

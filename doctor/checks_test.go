@@ -167,6 +167,12 @@ status: {conditions: [{type: Ready, status: "False", reason: DoesNotExist, messa
 	if got := found(certificates(), s); len(got) != 1 || !strings.Contains(got[0], "D321: Certificate pillion-system/pillion is not ready: Issuing certificate as Secret does not exist") {
 		t.Errorf("a Certificate that is not ready: %v", got)
 	}
+	f := &findings{check: new(certificates())}
+	s.Issuers = map[string]certmanagerv1.GenericIssuer{"Issuer/missing": nil}
+	f.check.look(s, f)
+	if len(f.list) != 1 || !strings.HasSuffix(f.list[0].Message, "; Issuer missing is not there") || f.list[0].Fix.Text != "make the issuer, or name another by certs.certManager.issuerRef" {
+		t.Errorf("a Certificate without its issuer: %+v", f.list)
+	}
 	s.Certificates[0].Status.Conditions[0].Status = "True"
 	if got := found(certificates(), s); got != nil {
 		t.Errorf("a Certificate that is ready: %v", got)

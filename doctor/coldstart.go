@@ -89,7 +89,7 @@ func replicas() Check {
 	return Check{
 		Name: "replicas", Group: groupCold, Title: "the webhook outlives the loss of a Pod", needs: []Kind{Deployments}, installed: true,
 		Codes: []Code{
-			{"D605", Note, "The webhook has one replica.", "While it is moved from one node to another nobody answers."},
+			{"D605", Note, "The webhook has one replica, or none.", "While it is moved from one node to another nobody answers."},
 			{"D606", Warning, "The webhook's Pods have no priority class of the system's.", "On a full node other Pods are kept and these are not, and with them everything that asks for sidecars."},
 		},
 		look: func(s *Snapshot, f *findings) {
@@ -98,8 +98,8 @@ func replicas() Check {
 				return
 			}
 			object := s.Install.object("deployment", d.Name)
-			if d.Spec.Replicas != nil && *d.Spec.Replicas == 1 {
-				f.add("D605", object, "it has one replica", do("have two", "helm upgrade "+release(s)+" CHART --namespace "+d.Namespace+" --reset-then-reuse-values --set webhook.replicas=2"))
+			if n := d.Spec.Replicas; n != nil && *n < 2 {
+				f.add("D605", object, map[int32]string{0: "it has no replica", 1: "it has one replica"}[*n], do("have two", "helm upgrade "+release(s)+" CHART --namespace "+d.Namespace+" --reset-then-reuse-values --set webhook.replicas=2"))
 			}
 			if spec := &d.Spec.Template.Spec; !strings.HasPrefix(class(spec), "system-") {
 				f.add("D606", object, "its priority class is "+orNone(class(spec)), s.Install.reinstall("give it system-cluster-critical by the value webhook.priorityClassName"))

@@ -134,7 +134,7 @@ func namespaceDefaults() Check {
 						continue
 					}
 					if key := annotationIn(e.Field); strings.Contains(key, ".") {
-						f.add("D804", "namespace/"+ns.Name, "no Pod gets by without "+key+": "+e.ErrorBody(), do("set it for the Namespace, unless every Pod does", "kubectl annotate namespace "+ns.Name+" "+key+"=VALUE"))
+						f.add("D804", "namespace/"+ns.Name, "its Pods cannot be injected until there is "+key+": "+e.ErrorBody(), do("set it for the Namespace, unless every Pod does", "kubectl annotate namespace "+ns.Name+" "+key+"=VALUE"))
 					}
 				}
 			}
@@ -171,10 +171,24 @@ func excluded() Check {
 			for i := range s.Namespaces {
 				ns := &s.Namespaces[i]
 				if why := s.ExcludedBy(ns.Name); why != "" && (s.optedIn(ns) || ns.Annotations[v1alpha1.AnnotationInject] != "") {
-					f.add("D805", "namespace/"+ns.Name, "nothing is injected here: "+why, do("take off what asks, or have the Namespace no longer left out where it is an ordinary one",
-						"kubectl label namespace "+ns.Name+" "+v1alpha1.LabelInjection+"-", "kubectl annotate namespace "+ns.Name+" "+v1alpha1.AnnotationInject+"-"))
+					f.add("D805", "namespace/"+ns.Name, "nothing is injected here: "+why, excludedFix(s, ns))
 				}
 			}
 		},
 	}
+}
+
+// excludedFix takes off what is there. Only a Namespace that is left out by configuration can be taken in.
+func excludedFix(s *Snapshot, ns *meta) Fix {
+	fix := do("take off what asks")
+	if ns.Name != kubeSystem && (s.Install == nil || ns.Name != s.Install.Namespace) {
+		fix.Text += ", or take the Namespace out of the value admission.excludedNamespaces"
+	}
+	if _, has := ns.Labels[v1alpha1.LabelInjection]; has {
+		fix.Commands = append(fix.Commands, "kubectl label namespace "+ns.Name+" "+v1alpha1.LabelInjection+"-")
+	}
+	if _, has := ns.Annotations[v1alpha1.AnnotationInject]; has {
+		fix.Commands = append(fix.Commands, "kubectl annotate namespace "+ns.Name+" "+v1alpha1.AnnotationInject+"-")
+	}
+	return fix
 }

@@ -12,7 +12,7 @@ func policies() Check {
 	return Check{
 		Name: "policies", Group: groupInstall, Title: "the policies that need no webhook are in force", needs: []Kind{Policies, Bindings}, installed: true,
 		Codes: []Code{
-			{"D211", Error, "A policy is there without its binding, or a binding without its policy.", "It is in force for nobody: while the webhook is down, Pods that ask for sidecars run without them."},
+			{"D211", Error, "A policy is there without its binding, or a binding without its policy.", "It is in force for nobody, as if it were not there. Without …-injected, Pods that ask for sidecars run without them while the webhook is down; without …-frozen, what Pillion says of a Pod can be changed; without …-dry-run, the controller may create Pods."},
 			{"D212", Warning, "The policy that refuses bare Pods is off.", "While the webhook is down, Pods that ask for sidecars run without them. It is what the value admission.refuseBarePods=false does."},
 			{"D213", Error, "A policy or its binding is not the chart's.", "It lets Pods pass that it should refuse, or the other way round."},
 			{"D214", Error, "A policy has expressions that do not hold.", "The API server refuses what it cannot judge."},

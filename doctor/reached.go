@@ -80,7 +80,7 @@ func (s *Snapshot) fixCall(cause string) Fix {
 		return do("something swallows the API server's calls: a NetworkPolicy, a firewall between control plane and nodes (port 10250), or a hanging node",
 			"kubectl -n "+namespace+" get networkpolicies", "kubectl -n "+namespace+" get pods -o wide")
 	}
-	return do("see why nobody answers; the Namespaces that require sidecars tell the API server's reason in the events of their ReplicaSets",
+	return do("see why nobody answers; in Namespaces that require sidecars, the events of ReplicaSets give the API server's reason",
 		"kubectl -n "+namespace+" get pods", "kubectl -n "+namespace+" logs deployment/"+name+" --tail 20")
 }
 
@@ -98,7 +98,9 @@ func (s *Snapshot) judgeCreated(t *Trial) (code, what string, fix Fix) {
 		if s.configuration() == nil {
 			return "", "", Fix{} // D201
 		}
-		return "D402", fmt.Sprintf("a Pod that asks for %s was admitted without it in Namespace %s", t.Sidecar, t.Namespace), s.fixCall("")
+		return "D402", fmt.Sprintf("a Pod that asks for %s was admitted without it in Namespace %s", t.Sidecar, t.Namespace),
+			do("see why nobody answers, and why the Pod was let pass: by a policy that is not in force (D211 to D213), or, in a Namespace that requires sidecars, by an entry of the webhook that is not the chart's (D204)",
+				s.fixCall("").Commands...)
 	}
 	var status v1alpha1.Status
 	entry := s.Catalog.Entry(t.Namespace, t.Sidecar)

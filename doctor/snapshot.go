@@ -46,6 +46,10 @@ type Snapshot struct {
 	Secrets     []Secret
 	// Certificates are cert-manager's in Pillion's own Namespace.
 	Certificates []certmanagerv1.Certificate
+	// Requests and Issuers are what lies behind Certificates that are not ready, as far as it can be read: the CertificateRequests of
+	// that Namespace, and the issuers by IssuerKey. One that is not there is nil.
+	Requests []certmanagerv1.CertificateRequest
+	Issuers  map[string]certmanagerv1.GenericIssuer
 
 	// Install is where Pillion is; nil where it is not found.
 	Install *Install

@@ -19,7 +19,7 @@ fi
 
 fresh=$(mktemp -d)
 trap 'rm -rf "$log" "$fresh"' EXIT
-cp -r collector/builder.yaml collector/drain "$fresh"
+cp -rL collector/builder.yaml collector/drain collector/settle "$fresh"
 generate "$fresh" "$log"
 diff -ur collector/distribution "$fresh/distribution" && exit 0
 echo "collector: what is generated is not up to date: run hack/generate-collector.sh" >&2

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -198,8 +200,46 @@ func (g *gathering) own(ctx context.Context) {
 		listed(ctx, g, doctor.Certificates, "/apis/cert-manager.io/v1/namespaces/"+ns+"/certificates", ns, &g.s.Certificates)
 		g.work.Wait()
 		g.read(ctx, doctor.Secrets, "get", ns, g.secrets)
+		g.issuance(ctx)
 	}
 	g.work.Wait()
+}
+
+// issuance reads what lies behind Certificates that are not ready. It makes a finding clearer and no check needs it: what cannot be
+// read is left out.
+func (g *gathering) issuance(ctx context.Context) {
+	unissued := g.s.Unissued()
+	if len(unissued) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	const certManager = "/apis/cert-manager.io/v1/"
+	in := certManager + "namespaces/" + g.s.Install.Namespace + "/"
+	if requests, err := all[certmanagerv1.CertificateRequest](ctx, g, func() *rest.Request {
+		return g.client.Get().AbsPath(in + "certificaterequests")
+	}, "certificaterequests"); err == nil {
+		g.put(func() { g.s.Requests = requests })
+	}
+	issuers := map[string]certmanagerv1.GenericIssuer{}
+	for _, c := range unissued {
+		key := doctor.IssuerKey(c)
+		path := in + "issuers/"
+		if strings.HasPrefix(key, certmanagerv1.ClusterIssuerKind+"/") {
+			path = certManager + "clusterissuers/"
+		}
+		if _, known := issuers[key]; known || key == "" {
+			continue
+		}
+		issuer := new(certmanagerv1.Issuer) // a ClusterIssuer has the same fields
+		switch text, err := raw(ctx, g.client.Get().AbsPath(path+c.Spec.IssuerRef.Name)); {
+		case apierrors.IsNotFound(err):
+			issuers[key] = nil
+		case err == nil && json.Unmarshal(text, issuer) == nil:
+			issuers[key] = issuer
+		}
+	}
+	g.put(func() { g.s.Issuers = issuers })
 }
 
 // secrets reads the certificates that are served; the keys beside them are dropped unread.

@@ -3,9 +3,7 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -61,10 +59,19 @@ func NewAgent(o Options) *Agent {
 	a.index.pods = map[string]*pod{}
 	a.deadline.Store(int64(defaultDeadline))
 	a.features.Store(&Features{})
-	a.Profiles.changed = a.look
+	a.Profiles.changed = a.profilesChanged
 	a.ledger = newLedger(o.Hierarchies, o.CgroupNamespace, func(name, revision string) bool { _, err := a.Profiles.Get(name, revision); return err == nil })
 	a.Metrics.registry.MustRegister(a.ledger)
+	a.Metrics.inMode(ModeNone)
+	a.profilesChanged()
 	return a
+}
+
+// profilesChanged takes up that there are other profiles: Pods may wait for them.
+func (a *Agent) profilesChanged() {
+	names, broken := a.Profiles.Names()
+	a.Metrics.knows(len(names), broken, a.Profiles.AsOf())
+	a.look()
 }
 
 // look has the reconciler look at all Pods soon.
@@ -78,6 +85,17 @@ func (a *Agent) look() {
 // managed reports whether a Pod is injected, and may ask for something.
 func (a *Agent) managed(p *pod) bool {
 	return (p.bad != nil || p.asks != nil) && p.namespace != "kube-system" && !slices.Contains(a.LeftAlone, p.namespace)
+}
+
+// count counts the Pods that ask for something.
+func (a *Agent) count() {
+	n := 0
+	for _, p := range a.index.all() {
+		if a.managed(p) {
+			n++
+		}
+	}
+	a.Metrics.pods(n)
 }
 
 // Configure learns what the runtime is.
@@ -111,6 +129,7 @@ func (a *Agent) Synchronize(_ context.Context, sandboxes []*api.PodSandbox, cont
 		p.containers[c.GetName()] = ctr
 	}
 	a.index.replace(list)
+	a.count()
 	a.look()
 	a.Log.Info("synchronized", "pods", len(list), "containers", len(containers))
 	return nil, nil
@@ -119,6 +138,7 @@ func (a *Agent) Synchronize(_ context.Context, sandboxes []*api.PodSandbox, cont
 // RunPodSandbox redirects a Pod before it has a container.
 func (a *Agent) RunPodSandbox(ctx context.Context, s *api.PodSandbox) error {
 	p := a.index.get(s)
+	a.count()
 	return a.do(ctx, "RunPodSandbox", p, func() error {
 		p.locate(s)
 		return a.redirect(p)
@@ -135,12 +155,13 @@ func (a *Agent) CreateContainer(ctx context.Context, s *api.PodSandbox, c *api.C
 		if path := networkPath(c.GetLinux().GetNamespaces()); p.netns == "" && path != "" {
 			p.netns = path
 		}
-		if err := a.redirect(p); err != nil {
-			return err
-		}
+		// One of that name that there was has ended, whether that was told or not, and its process's number may be another's.
 		p.containers[c.GetName()].release()
 		ctr := &container{id: c.GetId()}
 		p.containers[c.GetName()] = ctr
+		if err := a.redirect(p); err != nil {
+			return err
+		}
 		made := &api.ContainerAdjustment{}
 		if err := a.govern(p, c.GetName(), c, made); err != nil {
 			return err
@@ -240,59 +261,8 @@ func (a *Agent) StopPodSandbox(context.Context, *api.PodSandbox) error { return 
 func (a *Agent) RemovePodSandbox(_ context.Context, s *api.PodSandbox) error {
 	a.ledger.removed(s.GetId())
 	a.index.drop(s.GetId())
+	a.count()
 	return nil
-}
-
-// errLate says that an answer could not be given in time. It fails what the runtime does, and the kubelet tries it again;
-// without an answer the runtime would go on without it.
-var errLate = errors.New("not done in time; it is tried again")
-
-// do does something for a Pod, in time or else with errLate, and one thing after the other. For a Pod that asks nothing it
-// does nothing.
-func (a *Agent) do(ctx context.Context, event string, p *pod, f func() error) error {
-	if !a.managed(p) {
-		a.Metrics.event(event, "none", 0)
-		return nil
-	}
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(a.deadline.Load()))
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- p.doing(f) }()
-	var err error
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		err = errLate
-	}
-	took, result := time.Since(began), "done"
-	if err != nil && p.bad == nil && !p.asks.Needed() {
-		result, err = "late", nil // it is only counted, a little later
-	}
-	if err != nil {
-		result = "refused"
-		a.Log.Error(event, "pod", p.String(), "uid", p.uid, "error", err, "took", took)
-		err = fmt.Errorf("pillion-node: %w", err)
-	}
-	a.Metrics.event(event, result, took)
-	return err
-}
-
-// doing does something under the Pod's lock. A panic is an error of that Pod alone.
-func (p *pod) doing(f func() error) (err error) {
-	p.Lock()
-	defer p.Unlock()
-	defer func() {
-		if r := recover(); r != nil {
-			slog.Error("panic", "pod", p.String(), "panic", r, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v", r)
-		}
-		p.trouble = err
-	}()
-	if p.bad != nil {
-		return p.bad
-	}
-	return f()
 }
 
 // reconcileEvery is how often the Pods are looked at with no reason.
@@ -310,17 +280,14 @@ func (a *Agent) Reconcile(ctx context.Context) {
 		case <-tick.C:
 		case <-a.again:
 		}
-		managed := 0
 		for _, p := range a.index.all() {
 			if !a.managed(p) || ctx.Err() != nil {
 				continue
 			}
-			managed++
 			if err := p.doing(func() error { a.account(p); return a.redirect(p) }); err != nil {
 				a.Log.Warn("reconcile", "pod", p.String(), "error", err)
 			}
 		}
-		a.Metrics.pods(managed)
 	}
 }
 

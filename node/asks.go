@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"github.com/pillion-dev/pillion/api/v1alpha1"
 )
 
@@ -67,6 +69,9 @@ func ReadAsks(annotations map[string]string) (*Asks, error) {
 }
 
 func (a *Asks) add(s *v1alpha1.InjectedSidecar) error {
+	if err := checkNames(s); err != nil {
+		return err
+	}
 	for _, c := range s.Containers {
 		a.Sidecars[c] = s
 	}
@@ -88,6 +93,29 @@ func (a *Asks) add(s *v1alpha1.InjectedSidecar) error {
 	if s.Node.Cgroup {
 		for _, c := range s.Containers {
 			a.Governed[c] = s
+		}
+	}
+	return nil
+}
+
+// checkNames holds a sidecar's names to what Kubernetes lets names be, so that none is a path, breaks a line of a log, or fills it.
+func checkNames(s *v1alpha1.InjectedSidecar) error {
+	bad := func(what, name string, why []string) error {
+		return fmt.Errorf("annotation %s: %s %.64q: %s", v1alpha1.AnnotationStatus, what, name, why[0])
+	}
+	if why := validation.IsDNS1123Subdomain(s.Name); len(why) > 0 {
+		return bad("sidecar", s.Name, why)
+	}
+	if why := validation.IsDNS1123Subdomain(s.Revision); len(why) > 0 {
+		return bad("revision", s.Revision, why)
+	}
+	containers := s.Containers
+	if s.Node != nil && s.Node.Join != "" {
+		containers = append(containers[:len(containers):len(containers)], s.Node.Join)
+	}
+	for _, c := range containers {
+		if why := validation.IsDNS1123Label(c); len(why) > 0 {
+			return bad("container", c, why)
 		}
 	}
 	return nil

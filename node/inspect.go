@@ -151,7 +151,7 @@ func (a *Agent) lookNetwork(p *pod, out *view.Pod) error {
 const SocketName = "node.sock"
 
 // Answer serves questions about Pods at a socket that root alone may open, until the context ends:
-// GET /pods/NAMESPACE/NAME gives a [view.Pod].
+// GET /pods/NAMESPACE/NAME gives a [view.Pod], GET /capabilities the helper's [Capabilities].
 func (a *Agent) Answer(ctx context.Context, dir string) error {
 	path := filepath.Join(dir, SocketName)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -173,10 +173,10 @@ func (a *Agent) Answer(ctx context.Context, dir string) error {
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		default:
-			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(v)
+			writeJSON(w, v)
 		}
 	})
+	mux.HandleFunc("GET /capabilities", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.Capabilities()) })
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
@@ -186,29 +186,42 @@ func (a *Agent) Answer(ctx context.Context, dir string) error {
 	return nil
 }
 
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
 // Ask asks the helper of this node about a Pod.
 func Ask(ctx context.Context, dir, namespace, name string) (*view.Pod, error) {
+	out := new(view.Pod)
+	if err := ask(ctx, dir, "/pods/"+namespace+"/"+name, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ask asks the helper of this node for something.
+func ask(ctx context.Context, dir, path string, out any) error {
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", filepath.Join(dir, SocketName))
 	}}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://node/pods/"+namespace+"/"+name, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://node"+path, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("the node's helper cannot be asked: %w", err)
+		return fmt.Errorf("the node's helper cannot be asked: %w", err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		b := make([]byte, 1000)
 		n, _ := res.Body.Read(b)
-		return nil, errors.New(strings.TrimSpace(string(b[:n])))
+		return errors.New(strings.TrimSpace(string(b[:n])))
 	}
-	out := new(view.Pod)
 	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
-		return nil, fmt.Errorf("the node's helper: %w", err)
+		return fmt.Errorf("the node's helper: %w", err)
 	}
-	return out, nil
+	return nil
 }

@@ -19,6 +19,9 @@ type Metrics struct {
 	redirects prometheus.Counter
 	info      *prometheus.GaugeVec
 	can       *prometheus.GaugeVec
+	mode      *prometheus.GaugeVec
+	profiles  *prometheus.GaugeVec
+	asOf      prometheus.Gauge
 }
 
 // NewMetrics makes the metrics.
@@ -36,8 +39,13 @@ func NewMetrics() *Metrics {
 			[]string{"runtime", "version", "joins"}),
 		can: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "pillion_node_capable", Help: "1 where the helper found at its start that it can do this on the node, else 0: namespaces, redirect or cgroups."},
 			[]string{"capability"}),
+		mode: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "pillion_node_mode", Help: "1, labelled with what the runtime lets the helper do: full; old (all but joins); or none (it does not call the helper)."},
+			[]string{"mode"}),
+		profiles: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "pillion_node_profiles", Help: "Profiles of entries' revisions on the node, by state: known, or broken (a file that is no profile)."},
+			[]string{"state"}),
+		asOf: prometheus.NewGauge(prometheus.GaugeOpts{Name: "pillion_node_profiles_written_timestamp_seconds", Help: "Unix time at which the kubelet last wrote the profiles that the helper has; 0 where it has not."}),
 	}
-	m.registry.MustRegister(m.events, m.can, m.connected, m.sessions, m.managed, m.redirects, m.info,
+	m.registry.MustRegister(m.events, m.can, m.mode, m.profiles, m.asOf, m.connected, m.sessions, m.managed, m.redirects, m.info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -68,6 +76,25 @@ func (m *Metrics) Capable(list Capabilities) {
 			value = 1
 		}
 		m.can.WithLabelValues(c.Name).Set(value)
+	}
+}
+
+// inMode takes up what the runtime lets the helper do.
+func (m *Metrics) inMode(is Mode) {
+	for _, mode := range []Mode{ModeFull, ModeOld, ModeNone} {
+		value := 0.0
+		if mode == is {
+			value = 1
+		}
+		m.mode.WithLabelValues(string(mode)).Set(value)
+	}
+}
+
+func (m *Metrics) knows(known, broken int, asOf time.Time) {
+	m.profiles.WithLabelValues("known").Set(float64(known))
+	m.profiles.WithLabelValues("broken").Set(float64(broken))
+	if !asOf.IsZero() {
+		m.asOf.Set(float64(asOf.UnixMilli()) / 1000)
 	}
 }
 

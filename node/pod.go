@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/containerd/nri/pkg/api"
 
@@ -29,6 +30,8 @@ type pod struct {
 	phase      redirect.Phase
 	// trouble is why the last thing that was done for it failed.
 	trouble error
+	// late is how many things are being done for it, or wait for their turn, for which nobody waits any more.
+	late atomic.Int32
 }
 
 // container is one of a Pod's. Its process is known from its start on.

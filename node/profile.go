@@ -36,6 +36,9 @@ func ParseProfile(text []byte) (*Profile, error) {
 		return nil, fmt.Errorf("read profile: %w", err)
 	}
 	p := &Profile{Joins: n.JoinPIDNamespaceOf != "", Cgroup: n.Cgroup}
+	if errs := checkCgroup(n.Cgroup, field.NewPath("cgroup")); len(errs) > 0 {
+		return nil, errs.ToAggregate()
+	}
 	if n.Redirect == nil {
 		return p, nil
 	}
@@ -50,6 +53,23 @@ func ParseProfile(text []byte) (*Profile, error) {
 	}
 	p.GroupID, p.DirectAfterProxy = uint32(n.Redirect.GroupID), n.Redirect.DirectAfterProxy
 	return p, nil
+}
+
+// checkCgroup holds values to their bounds. A larger one could keep a container from starting.
+func checkCgroup(c *v1alpha1.NodeCgroup, at *field.Path) (errs field.ErrorList) {
+	if c == nil {
+		return nil
+	}
+	for _, f := range []struct {
+		name     string
+		is, most int64
+	}{{"cpuWeight", c.CPUWeight, 10000}, {"memoryHighPercent", c.MemoryHighPercent, 99}, {"cpuBurstPercent", c.CPUBurstPercent, 100},
+		{"ioWeight", c.IOWeight, 10000}, {"oomScoreAdjust", c.OOMScoreAdjust, 1000}} {
+		if f.is < 0 || f.is > f.most {
+			errs = append(errs, field.Invalid(at.Child(f.name), f.is, fmt.Sprintf("must be between 0 and %d", f.most)))
+		}
+	}
+	return errs
 }
 
 func specOf(r *v1alpha1.NodeRedirect, at *field.Path) (*redirect.Spec, field.ErrorList) {

@@ -34,6 +34,8 @@ type profileSet struct {
 	// broken are files that are no profile, and why.
 	broken map[string]error
 	texts  map[string]string
+	// asOf is when the directory was last written; zero where there is none.
+	asOf time.Time
 }
 
 // OpenProfiles reads the directory once; one that is not there yet is as an empty one.
@@ -61,6 +63,9 @@ func (p *Profiles) Names() (names []string, broken int) {
 	known := p.known.Load()
 	return slices.Sorted(maps.Keys(known.profiles)), len(known.broken)
 }
+
+// AsOf is when the profiles were last written into the directory; zero where it is not there.
+func (p *Profiles) AsOf() time.Time { return p.known.Load().asOf }
 
 // rereadEvery bounds how long a change is missed where the file system does not tell.
 const rereadEvery = 10 * time.Second
@@ -97,7 +102,10 @@ func (p *Profiles) read() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("profiles: %w", err)
 	}
-	now, was := &profileSet{map[string]*Profile{}, map[string]error{}, map[string]string{}}, p.known.Load()
+	now, was := &profileSet{profiles: map[string]*Profile{}, broken: map[string]error{}, texts: map[string]string{}}, p.known.Load()
+	if info, err := os.Stat(p.dir); err == nil {
+		now.asOf = info.ModTime()
+	}
 	for _, f := range files {
 		name := f.Name()
 		if name[0] == '.' {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,7 +39,9 @@ type bed struct {
 	mu   sync.Mutex
 	pods []*api.PodSandbox
 	ctrs []*api.Container
-	n    int
+	n    atomic.Int64
+	// synced is how long the last synchronization took.
+	synced time.Duration
 }
 
 type safeBuffer struct {
@@ -118,7 +121,9 @@ func (b *bed) profile(name, text string) {
 func (b *bed) synchronize(ctx context.Context, cb adaptation.SyncCB) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	began := time.Now()
 	_, err := cb(ctx, b.pods, b.ctrs)
+	b.synced = time.Since(began)
 	return err
 }
 
@@ -169,8 +174,7 @@ type sandbox struct {
 func (b *bed) sandbox(name, status string) *sandbox {
 	b.t.Helper()
 	net := newNetwork(b.t)
-	b.n++
-	s := &api.PodSandbox{Id: fmt.Sprintf("sandbox%d", b.n), Name: name, Uid: "uid-" + name, Namespace: "shop",
+	s := &api.PodSandbox{Id: fmt.Sprintf("sandbox%d", b.next()), Name: name, Uid: "uid-" + name, Namespace: "shop",
 		Annotations: map[string]string{"kubernetes.io/config.source": "api", "pillion.dev/status": status}}
 	s.Linux = &api.LinuxPodSandbox{Namespaces: []*api.LinuxNamespace{{Type: "network", Path: fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), net.Fd())}}}
 	return &sandbox{s, net}
@@ -222,10 +226,12 @@ type program struct {
 	cmd    *exec.Cmd
 }
 
+// next gives a number that nothing else of this test has.
+func (b *bed) next() int64 { return b.n.Add(1) }
+
 // create asks for a container.
 func (b *bed) create(s *sandbox, name string) (*api.Container, *adaptation.CreateContainerResponse, error) {
-	b.n++
-	c := &api.Container{Id: fmt.Sprintf("ctr%d%d", os.Getpid(), b.n), PodSandboxId: s.Id, Name: name, State: api.ContainerState_CONTAINER_CREATED, Linux: &api.LinuxContainer{}}
+	c := &api.Container{Id: fmt.Sprintf("ctr%d%d", os.Getpid(), b.next()), PodSandboxId: s.Id, Name: name, State: api.ContainerState_CONTAINER_CREATED, Linux: &api.LinuxContainer{}}
 	res, err := b.runtime.CreateContainer(b.t.Context(), &adaptation.CreateContainerRequest{Pod: s.PodSandbox, Container: c})
 	return c, res, err
 }

@@ -33,6 +33,7 @@ func (a *Agent) Serve(ctx context.Context, socket string) error {
 		err := a.session(ctx, socket)
 		a.connected.Store(false)
 		a.Metrics.session(false)
+		a.Metrics.inMode(ModeNone)
 		if ctx.Err() != nil {
 			break
 		}
@@ -61,6 +62,7 @@ func (a *Agent) session(ctx context.Context, socket string) error {
 	a.deadline.Store(int64(s.RequestTimeout() * 6 / 10))
 	a.connected.Store(true)
 	a.Metrics.session(true)
+	a.Metrics.inMode(a.Mode())
 	a.Log.Info("connected to the runtime", "socket", socket, "nri", s.RuntimeNRIVersion(), "deadline", time.Duration(a.deadline.Load()))
 	ended := make(chan struct{})
 	go func() { s.Wait(); close(ended) }()

@@ -99,9 +99,10 @@ func (p *plan) slots() []slot {
 	}
 	pos := 0
 	for _, place := range []v1alpha1.Placement{v1alpha1.PlacementFirst, v1alpha1.PlacementBeforeInit} {
-		for i, s := range p.sidecars {
-			for j := range s.entry.containers {
-				c := &s.entry.containers[j]
+		for _, i := range p.startOrder() {
+			entry := p.sidecars[i].entry
+			for j := range entry.containers {
+				c := &entry.containers[j]
 				add := p.containerToAdd(i, c.name)
 				switch at := slices.Index(names, c.name); {
 				case c.place != place:

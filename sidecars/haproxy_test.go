@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/BurntSushi/toml"
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/go-cmp/cmp"
 	yaml "go.yaml.in/yaml/v3"
@@ -48,7 +47,10 @@ var triedValues = map[string]map[string][]string{
 		"allow-paths": {"/api", "/api,/b"}, "deny-paths": {"/admin", "/admin,/internal/x"},
 		"allow-networks": {"10.0.0.0/8", "192.0.2.1,fd00::/8,::1", "2001:db8::1:2/128,::/0,1:2:3:4:5:6:7:8"},
 		"deny-networks":  {"192.0.2.1", "192.0.2.0/24,fe80::/10"},
-		"tls-secret":     {"tls"}, "mtls-secret": {"mtls"},
+		"inbound-ports":  {"9090", "1,65535"}, "outbound-allow-networks": {"10.0.0.0/8,fd00::/8"}, "outbound-deny-networks": {"192.0.2.1", "::/0,0.0.0.0/0"},
+		"tls-secret": {"tls"}, "mtls-secret": {"mtls"},
+		"outbound-1-tls-name": {"db.example.com", "a"}, "outbound-2-tls-name": {"b"}, "outbound-3-tls-name": {"c"}, "outbound-4-tls-name": {"d"},
+		"outbound-ca-secret": {"ca"}, "outbound-tls-secret": {"client"},
 	},
 	"log-shipper": {
 		"endpoint":        {"https://otlp.example.com:4318", "http://127.0.0.1/a?b=$c&d=${e}#f", "http://[::1]:4318"},
@@ -63,6 +65,17 @@ var triedValues = map[string]map[string][]string{
 		"health-port": {"13133", "1024", "65535"}, "metrics-port": {"8888", "1025", "65534"},
 	},
 	"confd": {
+		"templates": {"t", "a.b-c"}, "values": {"v"}, "etcd-secret": {"etcd"},
+		"directory":  {"/etc/nginx/conf.d", "/a/b.c@d+e,f=g-h_i"},
+		"containers": {"*", "app"}, "container": {"app"},
+		"prefix":     {"/shop", "/a/b.c"},
+		"endpoints":  {"https://etcd.example:2379", "http://127.0.0.1:2379,http://[::1]:2379/a#b"},
+		"configmaps": {"one", "one,two.three"}, "services": {"shop", "shop,till"},
+		"process": {"nginx", "A.b_c-d"}, "reload-port": {"8080", "65533"},
+		"reload-path": {"/-/reload", "/a?b=c&d=%20@e:+"},
+		"port":        {"9181", "1024", "65535"},
+	},
+	"confd-join": {
 		"templates": {"t", "a.b-c"}, "values": {"v"}, "etcd-secret": {"etcd"},
 		"directory":  {"/etc/nginx/conf.d", "/a/b.c@d+e,f=g-h_i"},
 		"containers": {"*", "app"}, "container": {"app"},
@@ -100,7 +113,7 @@ func TestHAProxyAcceptsEveryPair(t *testing.T) {
 	eachPair(t, "proxy", func(t *testing.T, set map[string]string, pod *corev1.Pod) {
 		dir := t.TempDir()
 		cfg, written := filepath.Join(dir, "haproxy.cfg"), filepath.Join(dir, "conf.d")
-		text := strings.NewReplacer("/etc/haproxy/tls/", dir+"/", "/etc/haproxy/mtls/", dir+"/").Replace(fileOf(t, pod, "proxy", "haproxy"))
+		text := strings.NewReplacer("/etc/haproxy/tls/", dir+"/", "/etc/haproxy/mtls/", dir+"/", "/etc/haproxy/ca/", dir+"/", "/etc/haproxy/client/", dir+"/").Replace(fileOf(t, pod, "proxy", "haproxy"))
 		certificateIn(t, dir)
 		section := "listen written-by-confd\n  bind 127.0.0.1:7000\n  server a 192.0.2.9:7000 check\n"
 		if err := os.Mkdir(written, 0o700); err != nil {
@@ -112,7 +125,12 @@ func TestHAProxyAcceptsEveryPair(t *testing.T) {
 			}
 		}
 		// -dW: a warning is an error.
-		if out, err := exec.Command(haproxy, "-c", "-dW", "-f", cfg, "-f", written).CombinedOutput(); err != nil {
+		cmd := exec.Command(haproxy, "-c", "-dW", "-f", cfg, "-f", written)
+		cmd.Env = append(os.Environ(), "POD_IP=192.0.2.7")
+		if set["address"] == "::" {
+			cmd.Env = append(os.Environ(), "POD_IP=2001:db8::7")
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("haproxy -c: %v\n%s\n%s", err, out, text)
 		}
 		for _, line := range proxyLines(set) {
@@ -126,7 +144,7 @@ func TestHAProxyAcceptsEveryPair(t *testing.T) {
 // proxyLines lists lines that must be in the proxy's configuration.
 func proxyLines(set map[string]string) []string {
 	lines := []string{
-		"maxconn " + set["max-connections"], "nbthread " + set["threads"], "retries " + set["retries"],
+		"maxconn " + set["max-connections"], "nbthread " + set["threads"], "retries " + set["retries"] + "\n  option redispatch 1",
 		"hard-stop-after " + set["drain-timeout"], "timeout connect " + set["connect-timeout"],
 		"timeout client " + set["client-timeout"], "timeout server " + set["server-timeout"],
 		"timeout tunnel " + set["tunnel-timeout"], "balance " + set["outbound-balance"],
@@ -140,6 +158,8 @@ func proxyLines(set map[string]string) []string {
 			}
 		}
 		switch {
+		case set["mode"] == "transparent":
+			lines = append(lines, transparentLines(set)...)
 		case set["upstream-socket"] != "":
 			lines = append(lines, "server app unix@"+set["socket-directory"]+"/"+set["upstream-socket"]+" check")
 		case set["upstream-port"] != "":
@@ -150,13 +170,34 @@ func proxyLines(set map[string]string) []string {
 		}
 	}
 	for _, route := range []string{"outbound-1", "outbound-2", "outbound-3", "outbound-4"} {
-		if set["mode"] == "reverse" || set[route+"-port"] == "" {
+		if set["mode"] == "reverse" || set["mode"] == "transparent" || set[route+"-port"] == "" {
 			continue
 		}
 		lines = append(lines, "bind 127.0.0.1:"+set[route+"-port"])
+		if name := set[route+"-tls-name"]; name != "" {
+			lines = append(lines, "default-server ssl verify required sni str("+name+") check-sni "+name)
+		}
 		for _, server := range split(set[route+"-servers"], ",") {
 			lines = append(lines, "server "+server+" "+server+" check")
 		}
+	}
+	return lines
+}
+
+// transparentLines lists those that are there in transparent mode alone.
+func transparentLines(set map[string]string) []string {
+	lines := []string{"bind " + set["address"] + ":15006", "bind 127.0.0.1:15001", "server original 0.0.0.0:0"}
+	if port := set["upstream-port"]; port != "" {
+		lines = append(lines, "acl app-port dst_port "+port, `server app "${POD_IP}:`+port+`" check`)
+	}
+	for _, port := range split(set["inbound-ports"], ",") {
+		lines = append(lines, "acl open-port dst_port "+port)
+	}
+	for _, network := range split(set["outbound-allow-networks"], ",") {
+		lines = append(lines, "acl allowed-far-end dst "+network)
+	}
+	for _, network := range split(set["outbound-deny-networks"], ",") {
+		lines = append(lines, "acl denied-far-end dst "+network)
 	}
 	return lines
 }
@@ -231,62 +272,6 @@ func wantGoMemory(t *testing.T, pod *corev1.Pod, name string) {
 		return
 	}
 	t.Errorf("%s has no GOMEMLIMIT", name)
-}
-
-// confdConfig is all that confd's configuration may hold.
-type confdConfig struct {
-	Backend, Interval, Confdir, Listen string
-	Directories                        []string
-	Commands                           bool
-	Etcd                               *struct {
-		Nodes       []string
-		Credentials string
-	}
-	Kubernetes *struct{ Configmaps, Services []string }
-	File       *struct{ Directory string }
-	Reload     struct {
-		Signal *struct{ Process, Signal string }
-		HTTP   *struct{ URL string }
-	}
-}
-
-// TestConfdConfigHoldsItsValues reads confd's configuration, for every pair of values.
-func TestConfdConfigHoldsItsValues(t *testing.T) {
-	eachPair(t, "confd", func(t *testing.T, set map[string]string, pod *corev1.Pod) {
-		var got confdConfig
-		meta, err := toml.Decode(fileOf(t, pod, "confd", "config"), &got)
-		if err != nil || len(meta.Undecoded()) > 0 {
-			t.Fatalf("%v; keys that are not confd's: %v", err, meta.Undecoded())
-		}
-		want := confdConfig{
-			Backend: set["backend"], Interval: set["interval"], Confdir: "/etc/confd", Listen: ":" + set["port"],
-			Directories: []string{set["directory"], "/etc/haproxy/conf.d"},
-		}
-		switch set["backend"] {
-		case "etcd":
-			want.Etcd = got.Etcd
-			if got.Etcd == nil || !slices.Equal(got.Etcd.Nodes, split(set["endpoints"], ",")) || got.Etcd.Credentials != "/etc/confd/etcd" {
-				t.Errorf("etcd is %+v, want nodes %s", got.Etcd, set["endpoints"])
-			}
-		case "kubernetes":
-			want.Kubernetes = &struct{ Configmaps, Services []string }{nonNil(set["configmaps"]), nonNil(set["services"])}
-		case "file":
-			want.File = &struct{ Directory string }{"/etc/confd/values"}
-		}
-		if set["process"] != "" {
-			want.Reload.Signal = &struct{ Process, Signal string }{set["process"], set["signal"]}
-		}
-		if set["reload-port"] != "" {
-			want.Reload.HTTP = &struct{ URL string }{"http://127.0.0.1:" + set["reload-port"] + set["reload-path"]}
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("configuration (-want +got):\n%s", diff)
-		}
-		if args := containerOf(t, pod, "confd").Args; !slices.Contains(args, "--etcd-prefix=/$(POD_NAMESPACE)"+set["prefix"]) {
-			t.Errorf("args are %q, want the prefix %s below the Namespace", args, set["prefix"])
-		}
-		wantGoMemory(t, pod, "confd")
-	})
 }
 
 // TestAdapterConfigHoldsItsValues reads the adapter's configuration, for every pair of values.
@@ -391,7 +376,7 @@ func valuesOf(t *testing.T, entry string, params map[string]v1alpha1.Parameter) 
 		case p.Minimum != "" && p.Type != v1alpha1.TypePort:
 			list = append(list, p.Minimum, p.Maximum)
 		}
-		if len(list) < 2 {
+		if len(list) < 2 && !p.Required {
 			t.Errorf("%s.%s: the table must try at least two values, has %q", entry, name, list)
 		}
 		values = append(values, list)
@@ -511,12 +496,14 @@ func fileOf(t *testing.T, pod *corev1.Pod, entry, file string) string {
 
 func containerOf(t *testing.T, pod *corev1.Pod, name string) *corev1.Container {
 	t.Helper()
-	for i := range pod.Spec.InitContainers {
-		if c := &pod.Spec.InitContainers[i]; c.Name == name {
-			return c
+	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
 		}
 	}
-	t.Fatalf("the Pod has no native sidecar %s", name)
+	t.Fatalf("the Pod has no container %s", name)
 	return nil
 }
 

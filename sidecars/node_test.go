@@ -62,6 +62,28 @@ func TestWithoutANodeHelper(t *testing.T) {
 	}
 }
 
+// TestEmbeddedEntriesWithoutANodeHelper: only what needs the helper is refused, and a join does not become shared processes.
+func TestEmbeddedEntriesWithoutANodeHelper(t *testing.T) {
+	c := Builtin().WithHelper(Helper{Absent: true})
+	for annotations, want := range map[string]string{
+		`"pillion.dev/inject":"proxy","pillion.dev/proxy.mode":"transparent"`:                                               `sidecar proxy has the Pod's traffic redirected, for which the cluster would need the node helper`,
+		`"pillion.dev/inject":"proxy","pillion.dev/proxy.mode":"reverse"`:                                                   "",
+		`"pillion.dev/inject":"confd-join","pillion.dev/confd-join.templates":"t","pillion.dev/confd-join.container":"app"`: `sidecar confd-join is to be in the PID namespace of container app, for which the cluster would need the node helper`,
+	} {
+		pod, _ := nodePod(t, annotations, `"securityContext":{"runAsUser":1000},`)
+		res := Inject(c, pod, &Namespace{})
+		if want == "" {
+			if res.Outcome != Injected {
+				t.Errorf("%s: %s %v", annotations, res.Outcome, res.Errors)
+			}
+			continue
+		}
+		if res.Outcome != Denied || len(res.Errors) != 1 || !strings.Contains(res.Errors[0].Error(), want) {
+			t.Errorf("%s: %s %v, want %s", annotations, res.Outcome, res.Errors, want)
+		}
+	}
+}
+
 // TestARuntimeThatChecksForTheHelper has the annotation written, once, and taken out again.
 func TestARuntimeThatChecksForTheHelper(t *testing.T) {
 	c := nodeCatalog(t, Helper{RequiredPlugin: "pillion"})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pillion-dev/pillion/adapter"
 	"github.com/pillion-dev/pillion/program"
+	"github.com/pillion-dev/pillion/settle"
 )
 
 // gcPercent trades a little CPU for memory: the heap is small, and grows by a round's metrics only for a moment.
@@ -54,5 +55,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	log.Info("listening", "address", l.Addr().String(), "config", *config)
 	defer log.Info("end")
+	defer settle.After(settle.Pause, nil)()
 	return a.Serve(ctx, l)
 }

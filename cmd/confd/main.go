@@ -9,13 +9,22 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/pflag"
 
 	"github.com/pillion-dev/pillion/program"
 )
 
-func main() { program.Main(command) }
+// gcPercent trades a little CPU for memory: the heap is small, and grows by a round's rendering only for a moment.
+const gcPercent = 50
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	program.Main(command)
+}
 
 func command(ctx context.Context, args []string, out, errs io.Writer) error {
 	o, err := parseFlags(args, os.Getenv, errs)

@@ -2,25 +2,20 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/rest"
 
 	"github.com/pillion-dev/pillion/confd/agent"
 	"github.com/pillion-dev/pillion/confd/etcd"
 	"github.com/pillion-dev/pillion/confd/files"
 	"github.com/pillion-dev/pillion/confd/kubernetes"
 	"github.com/pillion-dev/pillion/program"
+	"github.com/pillion-dev/pillion/settle"
 )
-
-// namespaceFile is where the kubelet says in which Namespace a Pod is.
-const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 func run(ctx context.Context, o *options, log *slog.Logger) error {
 	if o.validate {
@@ -47,6 +42,7 @@ func run(ctx context.Context, o *options, log *slog.Logger) error {
 		group.Go(func() error { return a.Serve(ctx, l) })
 	}
 	group.Go(func() error { return a.Run(ctx) })
+	defer settle.After(settle.Pause, nil)()
 	err = group.Wait()
 	log.Info("stop")
 	return err
@@ -66,20 +62,10 @@ func newBackend(c *agent.Config, log *slog.Logger) (agent.Backend, error) {
 }
 
 func newKubernetes(c *agent.Config) (agent.Backend, error) {
-	config, err := rest.InClusterConfig()
-	if errors.Is(err, rest.ErrNotInCluster) {
-		return nil, errors.New("backend kubernetes: runs in a Pod only")
-	}
+	b, err := kubernetes.InPod(kubernetes.Account, "pillion-confd/"+program.Version(), os.Getenv)
 	if err != nil {
 		return nil, fmt.Errorf("backend kubernetes: %w", err)
 	}
-	config.UserAgent = "pillion-confd/" + program.Version()
-	namespace, err := os.ReadFile(namespaceFile)
-	if err != nil {
-		return nil, fmt.Errorf("backend kubernetes: %w", err)
-	}
-	return &kubernetes.Backend{
-		Config: config, Namespace: strings.TrimSpace(string(namespace)),
-		ConfigMaps: c.Kubernetes.ConfigMaps, Services: c.Kubernetes.Services,
-	}, nil
+	b.ConfigMaps, b.Services = c.Kubernetes.ConfigMaps, c.Kubernetes.Services
+	return b, nil
 }

@@ -25,12 +25,20 @@ type Uninstall struct {
 	Kubeconfig   string
 	Timeout      time.Duration
 	IgnoreErrors bool
+	// Settle is how long the next object stays after a policy's binding that was there is deleted.
+	Settle time.Duration
 	// Objects are resource/name each.
 	Objects []string
 }
 
+// policySettle is by when API servers have noticed that a policy's binding is gone: they look once a second. Until then they
+// refuse Pods that were not injected, so who injects them goes later.
+const policySettle = 3 * time.Second
+
+const policyBindings = "validatingadmissionpolicybindings"
+
 // uninstallable are the resources by which the API server calls Pillion, or refuses Pods on its behalf.
-var uninstallable = []string{"mutatingwebhookconfigurations", "validatingadmissionpolicybindings", "validatingwebhookconfigurations"}
+var uninstallable = []string{"mutatingwebhookconfigurations", policyBindings, "validatingwebhookconfigurations"}
 
 const uninstallUsage = `Usage of pillion-controller uninstall RESOURCE/NAME...:
 Deletes webhook configurations and policy bindings, in the order given; what is not there is well. ` + "`helm uninstall`" + ` runs
@@ -38,7 +46,7 @@ it before anything else, so that the API server does not call programs that are 
 `
 
 func parseUninstall(args []string, out io.Writer) (*Uninstall, error) {
-	u := new(Uninstall)
+	u := &Uninstall{Settle: policySettle}
 	f := pflag.NewFlagSet("pillion-controller uninstall", pflag.ContinueOnError)
 	f.SetOutput(out)
 	f.SortFlags = false
@@ -113,6 +121,9 @@ func uninstall(ctx context.Context, u *Uninstall, log *slog.Logger) error {
 			err := client.RESTClient().Delete().Resource(resource).Name(name).Do(ctx).Error()
 			if err == nil || apierrors.IsNotFound(err) {
 				log.Info("deleted", "object", o, "wasThere", err == nil)
+				if err == nil && resource == policyBindings {
+					pause(ctx, u.Settle)
+				}
 				err = nil
 			}
 			left[o] = err
@@ -126,4 +137,13 @@ func uninstall(ctx context.Context, u *Uninstall, log *slog.Logger) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

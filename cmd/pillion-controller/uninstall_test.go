@@ -19,7 +19,7 @@ import (
 
 func TestUninstallReadsItsArguments(t *testing.T) {
 	got, err := parseUninstall([]string{"--kubeconfig=/k", "--timeout=3s", "--ignore-errors", "mutatingwebhookconfigurations/a", "validatingadmissionpolicybindings/b"}, io.Discard)
-	want := &Uninstall{Kubeconfig: "/k", Timeout: 3 * time.Second, IgnoreErrors: true,
+	want := &Uninstall{Kubeconfig: "/k", Timeout: 3 * time.Second, IgnoreErrors: true, Settle: policySettle,
 		Objects: []string{"mutatingwebhookconfigurations/a", "validatingadmissionpolicybindings/b"}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
@@ -79,6 +79,33 @@ func TestUninstallTriesAgain(t *testing.T) {
 	}
 	if asked["DELETE there"] != 2 {
 		t.Errorf("what can be deleted was asked for %d times", asked["DELETE there"])
+	}
+}
+
+// TestUninstallLetsPoliciesSettle: who injects Pods is there until API servers no longer refuse those that are not injected.
+func TestUninstallLetsPoliciesSettle(t *testing.T) {
+	type deletion struct {
+		name string
+		at   time.Time
+	}
+	var done []deletion
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		done = append(done, deletion{r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:], time.Now()})
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Success"}`))
+	}))
+	defer server.Close()
+	config := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(config, []byte(strings.ReplaceAll(kubeconfig, "https://127.0.0.1:1", server.URL)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	u := &Uninstall{Kubeconfig: config, Timeout: 30 * time.Second, Settle: 300 * time.Millisecond,
+		Objects: []string{policyBindings + "/policy", "mutatingwebhookconfigurations/webhook"}}
+	if err := uninstall(t.Context(), u, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if len(done) != 2 || done[0].name != "policy" || done[1].at.Sub(done[0].at) < u.Settle {
+		t.Errorf("want the policy, a pause of %s, and the webhook: %v", u.Settle, done)
 	}
 }
 

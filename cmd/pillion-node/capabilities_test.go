@@ -63,7 +63,13 @@ func run(t *testing.T, has []string, args ...string) (stdout, stderr string, err
 	var out bytes.Buffer
 	errs := &heard{enough: cancel}
 	cmd.Stdout, cmd.Stderr = &out, errs
-	err = namespace.OnThread(func() error {
+	err = withOnly(has, cmd.Run)
+	return out.String(), errs.text.String(), err
+}
+
+// withOnly does something on a thread that has no capabilities but these, and can get no others; programs that it starts neither.
+func withOnly(has []string, do func() error) error {
+	return namespace.OnThread(func() error {
 		for number := range uintptr(unix.CAP_LAST_CAP + 1) {
 			if slices.ContainsFunc(has, func(name string) bool { return numbers[name] == number }) {
 				continue
@@ -72,9 +78,8 @@ func run(t *testing.T, has []string, args ...string) (stdout, stderr string, err
 				return fmt.Errorf("%w: this test needs root", err)
 			}
 		}
-		return cmd.Run()
+		return do()
 	})
-	return out.String(), errs.text.String(), err
 }
 
 // hostProcess is this one, which may do all that root may here.
@@ -120,11 +125,38 @@ func TestCapabilitiesAreAllNeeded(t *testing.T) {
 				t.Errorf("%s: %+v", broken[without], c)
 			}
 			said, ended := agentSays(t, has)
-			if !strings.Contains(said, without) || ended != (without != "NET_ADMIN") {
+			ends, fragments := documented(t, without)
+			if ended != ends {
 				t.Errorf("the helper ended by itself: %v, and says\n%s", ended, said)
+			}
+			for _, fragment := range fragments {
+				_, rest, found := strings.Cut(said, fragment)
+				if !found {
+					t.Errorf("docs/node.md has %q, and the helper says\n%s", fragments, said)
+				}
+				said = rest
 			}
 		})
 	}
+}
+
+// documented reads in docs/node.md what becomes of a helper that lacks a capability: whether it ends, and what it says, in parts.
+func documented(t *testing.T, without string) (ends bool, says []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/node.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^\| ` + without + ` \|[^|]*\| it (ends|warns): ` + "`([^`]+)`").FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("docs/node.md does not say what is without %s", without)
+	}
+	for part := range strings.SplitSeq(string(found[2]), "…") {
+		if part = strings.TrimSpace(part); part != "" {
+			says = append(says, part)
+		}
+	}
+	return string(found[1]) == "ends", says
 }
 
 // agentSays starts the helper until it says what it needs, or ends, which is an error.

@@ -7,6 +7,7 @@ import (
 	filestorage "github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	filelogreceiver "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
 	drain "github.com/pillion-dev/pillion/collector/drain"
+	settle "github.com/pillion-dev/pillion/collector/settle"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/connector"
 	"go.opentelemetry.io/collector/exporter"
@@ -43,6 +44,7 @@ func components() (otelcol.Factories, error) {
 		healthcheckextension.NewFactory(),
 		filestorage.NewFactory(),
 		drain.NewFactory(),
+		settle.NewFactory(),
 	)
 	if err != nil {
 		return otelcol.Factories{}, err
@@ -51,6 +53,7 @@ func components() (otelcol.Factories, error) {
 		healthcheckextension.NewFactory().Type(): "github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension v0.149.0",
 		filestorage.NewFactory().Type():          "github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage v0.149.0",
 		drain.NewFactory().Type():                "github.com/pillion-dev/pillion/collector/drain v0.0.0",
+		settle.NewFactory().Type():               "github.com/pillion-dev/pillion/collector/settle v0.0.0",
 	})
 
 	factories.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](

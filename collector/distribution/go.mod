@@ -9,6 +9,7 @@ require (
 	github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage v0.149.0
 	github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver v0.149.0
 	github.com/pillion-dev/pillion/collector/drain v0.0.0
+	github.com/pillion-dev/pillion/collector/settle v0.0.0
 	go.opentelemetry.io/collector/component v1.55.0
 	go.opentelemetry.io/collector/confmap v1.55.0
 	go.opentelemetry.io/collector/confmap/provider/envprovider v1.55.0
@@ -183,3 +184,5 @@ require (
 )
 
 replace github.com/pillion-dev/pillion/collector/drain => ../drain
+
+replace github.com/pillion-dev/pillion/collector/settle => ../settle

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -331,5 +332,12 @@ func TestOnceRendersAndReloadsAndSaysWhatFailed(t *testing.T) {
 	s.conf("conf.d/one.toml", resourceOne+"reload_cmd = 'exit 1'\n")
 	if err := once(); err == nil || !strings.Contains(err.Error(), `reload: "exit 1": exit status 1`) {
 		t.Errorf("the error is %v", err)
+	}
+	for i, absent := range []string{`reload_process = "not-started-yet"`, `reload_url = "http://127.0.0.1:1/"`} {
+		s.set(fmt.Sprintf("one: %d", 3+i))
+		s.conf("conf.d/one.toml", resourceOne+absent+"\n")
+		if err := once(); err != nil || read(t, filepath.Join(s.out, "one.conf")) != fmt.Sprintf("value %d\n", 3+i) {
+			t.Errorf("%s: an app that reads the file when it starts: %v", absent, err)
+		}
 	}
 }

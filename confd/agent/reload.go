@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,7 +68,8 @@ type change struct {
 // request asks for a reload; the context ends the target's work.
 func (r *reloader) request(ctx context.Context, how confd.Reload, c change) {
 	if r.once {
-		if err := r.attempt(ctx, how, &c); err != nil {
+		// What does not run yet, as for an init container, reads the file when it starts.
+		if err := r.attempt(ctx, how, &c); err != nil && !errors.Is(err, errNoProcess) && !errors.Is(err, syscall.ECONNREFUSED) {
 			r.errs = append(r.errs, fmt.Errorf("reload: %w", err))
 		}
 		return

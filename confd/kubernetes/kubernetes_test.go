@@ -4,17 +4,23 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	client "k8s.io/client-go/kubernetes"
@@ -30,9 +36,9 @@ const namespace = "default"
 // bed is a real API server.
 type bed struct {
 	*testing.T
-	plane  *cluster.Cluster
-	config *rest.Config
-	client *client.Clientset
+	plane   *cluster.Cluster
+	client  *client.Clientset
+	folders map[*kubernetes.Backend]string // of token and ca.crt
 }
 
 func startBed(t *testing.T) *bed {
@@ -44,10 +50,10 @@ func startBed(t *testing.T) *bed {
 		t.Fatal(err)
 	}
 	t.Cleanup(plane.Stop)
-	b := &bed{T: t, plane: plane, config: &rest.Config{Host: plane.URL(), TLSClientConfig: rest.TLSClientConfig{
+	b := &bed{T: t, plane: plane, folders: map[*kubernetes.Backend]string{}}
+	b.client, err = client.NewForConfig(&rest.Config{Host: plane.URL(), QPS: -1, TLSClientConfig: rest.TLSClientConfig{
 		CAData: plane.CA(), CertData: plane.AdminCert(), KeyData: plane.AdminKey(),
-	}}}
-	b.client, err = client.NewForConfig(b.config)
+	}})
 	b.must(err)
 	return b
 }
@@ -75,11 +81,49 @@ func (b *bed) exampleRole() *rbacv1.Role {
 	}
 }
 
-// as is the configuration of a ServiceAccount.
-func (b *bed) as(account string) *rest.Config {
-	config := rest.CopyConfig(b.config)
-	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + namespace + ":" + account}
-	return config
+// as is a backend in the name of a ServiceAccount: of a Pod's folder, with a token of the API server's.
+func (b *bed) as(account string, configMaps []string, services ...string) *kubernetes.Backend {
+	b.Helper()
+	ctx := b.Context()
+	_, err := b.client.CoreV1().ServiceAccounts(namespace).Get(ctx, account, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = b.client.CoreV1().ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{
+			ObjectMeta: metav1.ObjectMeta{Name: account},
+		}, metav1.CreateOptions{})
+	}
+	b.must(err)
+	dir := b.TempDir()
+	for name, text := range map[string]string{"token": b.token(account), "ca.crt": string(b.plane.CA()), "namespace": namespace + "\n"} {
+		b.must(os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	at, err := url.Parse(b.plane.URL())
+	b.must(err)
+	backend, err := kubernetes.InPod(dir, "confd", func(name string) string {
+		return map[string]string{"KUBERNETES_SERVICE_HOST": at.Hostname(), "KUBERNETES_SERVICE_PORT": at.Port()}[name]
+	})
+	b.must(err)
+	backend.ConfigMaps, backend.Services = configMaps, services
+	b.folders[backend] = dir
+	return backend
+}
+
+// grant gives an account the rights of the example.
+func (b *bed) grant(account string) {
+	b.Helper()
+	_, err := b.client.RbacV1().Roles(namespace).Create(b.Context(), b.exampleRole(), metav1.CreateOptions{})
+	b.must(err)
+	_, err = b.client.RbacV1().RoleBindings(namespace).Create(b.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: account}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "confd"},
+		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: account, Namespace: namespace}},
+	}, metav1.CreateOptions{})
+	b.must(err)
+}
+
+func (b *bed) token(account string) string {
+	b.Helper()
+	token, err := b.client.CoreV1().ServiceAccounts(namespace).CreateToken(b.Context(), account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	b.must(err)
+	return token.Status.Token
 }
 
 // followed is a backend that is followed as the program does it.
@@ -160,18 +204,12 @@ func TestConfigMapsAndEndpointsAreFollowed(t *testing.T) {
 	b := startBed(t)
 	ctx := t.Context()
 	maps, slices := b.client.CoreV1().ConfigMaps(namespace), b.client.DiscoveryV1().EndpointSlices(namespace)
-	refused := follow(t, &kubernetes.Backend{Config: b.as("balancer"), Namespace: namespace, Services: []string{"shop"}})
+	refused := follow(t, b.as("balancer", nil, "shop"))
 	refused.fails(`the ServiceAccount may not list and watch endpointslices: endpointslices.discovery.k8s.io is forbidden: User "system:serviceaccount:default:balancer"`)
 
-	_, err := b.client.RbacV1().Roles(namespace).Create(ctx, b.exampleRole(), metav1.CreateOptions{})
-	b.must(err)
-	_, err = b.client.RbacV1().RoleBindings(namespace).Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "balancer"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "confd"},
-		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: "balancer", Namespace: namespace}},
-	}, metav1.CreateOptions{})
-	b.must(err)
+	b.grant("balancer")
 	settings := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "balancer-settings"}, Data: map[string]string{"retries": "3"}}
-	_, err = maps.Create(ctx, settings, metav1.CreateOptions{})
+	_, err := maps.Create(ctx, settings, metav1.CreateOptions{})
 	b.must(err)
 	_, err = maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "another"}, Data: map[string]string{"x": "y"}}, metav1.CreateOptions{})
 	b.must(err)
@@ -186,9 +224,7 @@ func TestConfigMapsAndEndpointsAreFollowed(t *testing.T) {
 		b.must(err)
 	}
 
-	f := follow(t, &kubernetes.Backend{
-		Config: b.as("balancer"), Namespace: namespace, ConfigMaps: []string{"balancer-settings"}, Services: []string{"shop", "cart"},
-	})
+	f := follow(t, b.as("balancer", []string{"balancer-settings"}, "shop", "cart"))
 	want := map[string]string{
 		"/configmaps/balancer-settings/retries": "3",
 		"/endpoints/shop/http/10.0.0.1":         "10.0.0.1:8080", "/endpoints/shop/http/10.0.0.3": "10.0.0.3:8080",
@@ -212,6 +248,36 @@ func TestConfigMapsAndEndpointsAreFollowed(t *testing.T) {
 	delete(want, "/configmaps/balancer-settings/retries")
 	f.becomes(want)
 
-	other := follow(t, &kubernetes.Backend{Config: b.as("balancer"), Namespace: namespace, ConfigMaps: []string{"another"}})
+	other := follow(t, b.as("balancer", []string{"another"}))
 	other.fails(`the ServiceAccount may not list and watch configmaps: configmaps "another" is forbidden: `)
+	b.renewal(want)
+	b.pages()
+}
+
+// renewal is of the token, which is read for every request.
+func (b *bed) renewal(want map[string]string) {
+	b.Helper()
+	backend := b.as("balancer", nil, "shop", "cart")
+	token := filepath.Join(b.folders[backend], "token")
+	good, err := os.ReadFile(token)
+	b.must(err)
+	b.must(os.WriteFile(token, []byte("spent"), 0o600))
+	f := follow(b.T, backend)
+	f.fails("the API server: Unauthorized")
+	b.must(os.WriteFile(token, good, 0o600))
+	f.becomes(want)
+}
+
+// pages has more objects than one answer.
+func (b *bed) pages() {
+	b.Helper()
+	want := map[string]string{}
+	for i := range 501 {
+		address := fmt.Sprintf("10.1.%d.%d", i/250, i%250+1)
+		_, err := b.client.DiscoveryV1().EndpointSlices(namespace).Create(b.Context(),
+			slice("many-"+strconv.Itoa(i), "many", discoveryv1.AddressTypeIPv4, "http", endpoint(true, address)), metav1.CreateOptions{})
+		b.must(err)
+		want["/endpoints/many/http/"+address] = address + ":8080"
+	}
+	follow(b.T, b.as("balancer", nil, "many")).becomes(want)
 }

@@ -35,6 +35,8 @@ func TestNoValueIsMoreThanTheKubeletGives(t *testing.T) {
 		{"no limits", v1alpha1.NodeCgroup{MemoryHighPercent: 90, CPUBurstPercent: 50}, Given{Shares: 2, Quota: -1}, everyFile, Values{}},
 		{"nothing given", v1alpha1.NodeCgroup{CPUWeight: 10, MemoryHighPercent: 90, CPUBurstPercent: 100}, Given{}, everyFile, Values{}},
 		{"the largest limit", v1alpha1.NodeCgroup{MemoryHighPercent: 99}, Given{MemoryLimit: 1<<63 - 1}, everyFile, Values{Unified: map[string]string{"memory.high": "9131138316486225920"}}},
+		{"the kubelet reclaims earlier", v1alpha1.NodeCgroup{MemoryHighPercent: 90}, Given{MemoryLimit: 64 << 20, MemoryHigh: 50 << 20}, everyFile, Values{}},
+		{"the kubelet reclaims later", v1alpha1.NodeCgroup{MemoryHighPercent: 50}, Given{MemoryLimit: 64 << 20, MemoryHigh: 50 << 20}, everyFile, Values{Unified: map[string]string{"memory.high": "33550336"}}},
 		{"a limit of a page", v1alpha1.NodeCgroup{MemoryHighPercent: 50}, Given{MemoryLimit: 4096}, everyFile, Values{}},
 	} {
 		if c.want.Unified == nil {

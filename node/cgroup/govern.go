@@ -15,6 +15,8 @@ type Given struct {
 	Period uint64
 	// MemoryLimit in bytes; 0 is none.
 	MemoryLimit int64
+	// MemoryHigh is where the kubelet has reclaim begin, in bytes, where it does so itself; 0 is nowhere.
+	MemoryHigh int64
 	// OOMScoreAdjust is the kernel's, -1000 to 1000.
 	OOMScoreAdjust int64
 }
@@ -39,10 +41,12 @@ type Values struct {
 	RaiseOOM       bool
 }
 
-// The files of version 2.
+// FileHigh is the file of version 2 that kubelets may set too, where they have MemoryQoS.
+const FileHigh = "memory.high"
+
+// The other files of version 2.
 const (
 	fileWeight   = "cpu.weight"
-	fileHigh     = "memory.high"
 	fileBurst    = "cpu.max.burst"
 	fileIOWeight = "io.weight"
 )
@@ -61,8 +65,8 @@ func Govern(p *v1alpha1.NodeCgroup, g Given, s Supported) Values {
 	v.weigh(uint64(p.CPUWeight), g.Shares, s)
 	if p.MemoryHighPercent > 0 && s.High && g.MemoryLimit > 0 {
 		// The division comes first: a limit times a percentage may not fit.
-		if high := g.MemoryLimit / 100 * p.MemoryHighPercent / pageSize * pageSize; high > 0 {
-			v.Unified[fileHigh] = strconv.FormatInt(high, 10)
+		if high := g.MemoryLimit / 100 * p.MemoryHighPercent / pageSize * pageSize; high > 0 && (g.MemoryHigh == 0 || high < g.MemoryHigh) {
+			v.Unified[FileHigh] = strconv.FormatInt(high, 10)
 		}
 	}
 	if burst := Burst(p, g.Quota); burst > 0 && s.Burst {
@@ -94,7 +98,7 @@ func Reset(p *v1alpha1.NodeCgroup, file string, g Given) (content string, is boo
 	switch file {
 	case fileWeight:
 		return strconv.FormatUint(leastWeight(g.Shares), 10), p.CPUWeight > 0 && g.Shares > 0
-	case fileHigh:
+	case FileHigh:
 		return "max", p.MemoryHighPercent > 0
 	case fileBurst:
 		return "0", p.CPUBurstPercent > 0

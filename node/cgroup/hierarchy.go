@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -59,7 +60,7 @@ func (h Hierarchies) Supports(p Paths) Supported {
 		_, err := os.Lstat(filepath.Join(h[""], p[""], file))
 		return h[""] != "" && err == nil
 	}
-	s.Weight, s.High, s.Burst, s.IOWeight = has(fileWeight), has(fileHigh), has(fileBurst), has(fileIOWeight)
+	s.Weight, s.High, s.Burst, s.IOWeight = has(fileWeight), has(FileHigh), has(fileBurst), has(fileIOWeight)
 	return s
 }
 
@@ -81,7 +82,7 @@ func (h Hierarchies) Open(p Paths, id string) (*Dir, error) {
 			d.Close()
 			return nil, fmt.Errorf("cgroup %q is not that of container %s", at, id)
 		}
-		root, err := os.OpenRoot(filepath.Join(mount, at))
+		root, err := openBelow(mount, at)
 		if err != nil {
 			d.Close()
 			return nil, fmt.Errorf("cgroup: %w", err)
@@ -92,6 +93,16 @@ func (h Hierarchies) Open(p Paths, id string) (*Dir, error) {
 		return nil, fmt.Errorf("container %s has no cgroup: %w", id, fs.ErrNotExist)
 	}
 	return d, nil
+}
+
+// openBelow opens a directory below a mount. No link on the way leads out of the mount.
+func openBelow(mount, at string) (*os.Root, error) {
+	top, err := os.OpenRoot(mount)
+	if err != nil {
+		return nil, err
+	}
+	root, err := top.OpenRoot(strings.TrimPrefix(at, "/"))
+	return root, errors.Join(err, top.Close())
 }
 
 // Close lets go of it.

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -70,14 +71,25 @@ func (d *Dir) memory(u *Usage) {
 
 func micro(n uint64) time.Duration { return time.Duration(n) * time.Microsecond }
 
-// Limits are those of a container now, as its files have them, by name; for people to read.
+// noLimit is what version 1 has for memory without a limit: the largest whole number of pages, in bytes.
+const noLimit = 1<<63 - pageSize
+
+// bound words no limit alike for both versions.
+func bound(value string) string {
+	if n, err := strconv.ParseUint(value, 10, 64); value == "-1" || err == nil && n >= noLimit {
+		return "max"
+	}
+	return value
+}
+
+// Limits are those of a container now, as its files have them, by name, for people to read: max is no limit.
 func (d *Dir) Limits() map[string]string {
 	out := map[string]string{}
-	for controller, files := range map[string][]string{"": {"cpu.max", fileWeight, fileBurst, "memory.max", fileHigh, fileIOWeight, "pids.max"},
+	for controller, files := range map[string][]string{"": {"cpu.max", fileWeight, fileBurst, "memory.max", FileHigh, fileIOWeight, "pids.max"},
 		"cpu": {"cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us"}, "memory": {"memory.limit_in_bytes"}} {
 		for _, f := range files {
 			if text, is := d.read(controller, f); is {
-				out[f] = strings.TrimSpace(text)
+				out[f] = bound(strings.TrimSpace(text))
 			}
 		}
 	}

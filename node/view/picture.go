@@ -1,59 +1,68 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
-	"html"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Measures of the picture, in pixels.
 const (
-	boxWidth   = 168
-	boxHeight  = 92
-	gap        = 20
-	margin     = 24
-	headHeight = 52
+	margin     = 28
+	pad        = 22
+	gap        = 26
+	cardWidth  = 224
+	cardHeight = 138
+	lidHeight  = 28
+	podTop     = 74
+	cardTop    = podTop + 84
+	pauseTop   = cardTop + cardHeight + 34
+	pauseSize  = 46
+	podBottom  = pauseTop + pauseSize + pad
+	rowHeight  = 22
+	leastCards = 3
 )
 
-// SVG draws the Pod: a frame for the namespaces that all its containers share, which pause holds; in it a box for each
-// container, and a frame around those that share their processes.
+// SVG draws the Pod: a frame for the namespaces that all its containers share, with pause below, which holds them; in it a card
+// for each container, and a dashed frame around those that share their processes. Below are the rules that its traffic meets,
+// and what is not as it should be.
 func (p *Pod) SVG() string {
-	boxes := p.arranged()
-	width := 2*margin + max(1, len(boxes))*(boxWidth+gap) + gap
-	height := 3*margin + headHeight + boxHeight + 3*gap + ruleHeight(p)
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", width, height, width, height)
-	b.WriteString(`<rect width="100%" height="100%" fill="#ffffff"/>` + "\n")
-	title := fmt.Sprintf("Pod %s/%s %s", p.Namespace, p.Name, strings.Join(p.IPs, " "))
-	text(&b, margin, margin+4, "15", "#1f2933", title)
-	frame(&b, margin, margin+14, width-2*margin, headHeight+boxHeight+4*gap, "#3b6ea5", "none", "10")
-	text(&b, margin+gap, margin+38, "12", "#3b6ea5", p.shared())
-	top := margin + headHeight + gap
-	p.drawProcesses(&b, boxes, top)
-	for i, c := range boxes {
-		c.draw(&b, margin+gap+i*(boxWidth+gap), top)
+	c := new(canvas)
+	cards := p.arranged()
+	across := max(leastCards, len(cards))
+	width := 2*margin + 2*pad + across*cardWidth + (across-1)*gap
+	c.bold(margin, margin+14, 20, ink, short("Pod "+p.Namespace+"/"+p.Name, 60))
+	c.text(margin, margin+34, 12, grey, strings.Join(p.IPs, " · "))
+	c.box(box{x: margin, y: podTop, w: width - 2*margin, h: podBottom - podTop, radius: 14, fill: sky, stroke: blue})
+	c.text(margin+pad, podTop+28, 13, blue, p.shared())
+	p.drawProcesses(c, cards)
+	for i, ctr := range cards {
+		ctr.draw(c, margin+pad+i*(cardWidth+gap))
 	}
-	p.drawRules(&b, margin, 2*margin+headHeight+boxHeight+4*gap)
-	b.WriteString("</svg>\n")
-	return b.String()
+	p.drawPause(c, margin+pad, width-2*margin-2*pad)
+	y := p.drawRules(c, podBottom+gap, width-2*margin)
+	height := p.drawVerdict(c, y, width-2*margin) + margin
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" role="img" width="%d" height="%d" viewBox="0 0 %d %d" font-family="Inter, 'Segoe UI', Helvetica, Arial, sans-serif">`+"\n", width, height, width, height) +
+		fmt.Sprintf(`<rect width="%d" height="%d" fill="%s"/>`+"\n", width, height, paper) + c.b.String() + "</svg>\n"
 }
 
-// arranged gives the containers with those that share their processes side by side.
+// arranged gives the containers but pause, with those that share their processes side by side.
 func (p *Pod) arranged() []*Container {
 	var out []*Container
-	for _, g := range p.Groups("pid") {
+	add := func(wanted func(*Container) bool) {
 		for i := range p.Containers {
-			if slices.Contains(g.Members, p.Containers[i].Name) {
-				out = append(out, &p.Containers[i])
+			if ctr := &p.Containers[i]; ctr.Name != Pause && wanted(ctr) && !slices.Contains(out, ctr) {
+				out = append(out, ctr)
 			}
 		}
 	}
-	for i := range p.Containers {
-		if !slices.Contains(out, &p.Containers[i]) {
-			out = append(out, &p.Containers[i])
-		}
+	for _, g := range p.Groups("pid") {
+		add(func(ctr *Container) bool { return slices.Contains(g.Members, ctr.Name) })
 	}
+	add(func(*Container) bool { return true })
 	return out
 }
 
@@ -68,82 +77,112 @@ func (p *Pod) shared() string {
 	if len(kinds) == 0 {
 		return "no namespace is shared by all"
 	}
-	return "shared by all: " + strings.Join(kinds, ", ")
+	return "namespaces shared by all: " + strings.Join(kinds, " · ")
 }
 
 // drawProcesses frames the containers that share a PID namespace, where not all do.
-func (p *Pod) drawProcesses(b *strings.Builder, boxes []*Container, top int) {
+func (p *Pod) drawProcesses(c *canvas, cards []*Container) {
 	for _, g := range p.Groups("pid") {
-		if len(g.Members) < 2 || len(g.Members) == len(boxes) {
+		if len(g.Members) < 2 || len(g.Members) == len(p.Containers) {
 			continue
 		}
-		first := slices.IndexFunc(boxes, func(c *Container) bool { return slices.Contains(g.Members, c.Name) })
-		x := margin + gap + first*(boxWidth+gap) - gap/2
-		frame(b, x, top-gap/2, len(g.Members)*(boxWidth+gap), boxHeight+gap+gap, "#b5651d", "none", "8")
-		text(b, x+8, top+boxHeight+gap+4, "11", "#b5651d", fmt.Sprintf("one PID namespace, %d", g.Inode))
+		first := slices.IndexFunc(cards, func(ctr *Container) bool { return slices.Contains(g.Members, ctr.Name) })
+		const around = 11
+		x, w := margin+pad+first*(cardWidth+gap)-around, len(g.Members)*(cardWidth+gap)-gap+2*around
+		c.box(box{x: x, y: cardTop - 30, w: w, h: cardHeight + 30 + around, radius: 10, fill: cream, stroke: amber, dashed: true})
+		c.text(x+around, cardTop-11, 12, amber, fmt.Sprintf("one PID namespace, %d", g.Inode))
 	}
 }
 
-func (c *Container) draw(b *strings.Builder, x, y int) {
-	fill := "#e8f0e4"
-	switch {
-	case c.Name == Pause:
-		fill = "#eceff1"
-	case c.Sidecar != "":
-		fill = "#fdf0dc"
+// draw draws the card of a container.
+func (ctr *Container) draw(c *canvas, x int) {
+	colour, who := green, "app"
+	if ctr.Sidecar != "" {
+		colour, who = amber, fmt.Sprintf("sidecar %s · %.8s", short(ctr.Sidecar, 18), ctr.Revision)
 	}
-	frame(b, x, y, boxWidth, boxHeight, "#52606d", fill, "6")
-	text(b, x+10, y+20, "13", "#1f2933", short(c.Name, 22))
-	second := fmt.Sprintf("process %d", c.PID)
-	if c.Sidecar != "" {
-		second += ", " + short(c.Sidecar+" "+c.Revision, 24)
+	c.box(box{x: x, y: cardTop, w: cardWidth, h: cardHeight, radius: 7, fill: paper, stroke: colour})
+	c.lid(x, cardTop, cardWidth, lidHeight, 7, colour)
+	c.bold(x+12, cardTop+19, 14, paper, short(ctr.Name, 22))
+	y := cardTop + lidHeight + 18
+	c.text(x+12, y, 11, ink, who)
+	if ctr.Joins != "" {
+		c.text(x+12, y+15, 11, amber, "in the processes of "+short(ctr.Joins, 14))
 	}
-	text(b, x+10, y+38, "10", "#52606d", second)
-	text(b, x+10, y+54, "10", "#52606d", fmt.Sprintf("pid %d  mnt %d", c.Namespaces["pid"], c.Namespaces["mnt"]))
-	text(b, x+10, y+70, "10", "#52606d", fmt.Sprintf("%s of memory", size(c.Usage.Memory)))
-	if c.Joins != "" {
-		text(b, x+10, y+84, "10", "#b5651d", "in the processes of "+short(c.Joins, 18))
+	ctr.drawMemory(c, x+12, y+33)
+	c.text(x+12, y+62, 11, grey, fmt.Sprintf("CPU %s, throttled %s", ctr.Usage.CPU.Round(10*time.Millisecond), ctr.Usage.Throttled.Round(10*time.Millisecond)))
+	if n := ctr.Usage.OOMKills; n > 0 {
+		c.text(x+12, y+78, 11, red, fmt.Sprintf("%d killed for want of memory", n))
+		return
 	}
+	c.text(x+12, y+78, 10, slate, fmt.Sprintf("process %d · pid %d", ctr.PID, ctr.Namespaces["pid"]))
 }
 
-func ruleHeight(p *Pod) int {
-	lines := len(p.Findings)
-	if p.Redirect != nil {
-		lines += len(p.Redirect.Rules) + 1
+// drawMemory shows how much of its memory limit a container uses.
+func (ctr *Container) drawMemory(c *canvas, x, y int) {
+	const whole = cardWidth - 24
+	limit, err := strconv.ParseUint(cmp.Or(ctr.Limits["memory.max"], ctr.Limits["memory.limit_in_bytes"]), 10, 64)
+	if err != nil || limit == 0 {
+		c.text(x, y, 11, grey, size(ctr.Usage.Memory)+" of memory, no limit")
+		return
 	}
-	return lines * 16
+	c.text(x, y, 11, grey, size(ctr.Usage.Memory)+" of "+size(limit)+" of memory")
+	part := int(float64(whole) * min(1, float64(ctr.Usage.Memory)/float64(limit)))
+	colour := blue
+	if part > whole*9/10 {
+		colour = red
+	}
+	c.box(box{x: x, y: y + 6, w: whole, h: 6, radius: 3, fill: barGrey, stroke: "none"})
+	c.box(box{x: x, y: y + 6, w: max(part, 3), h: 6, radius: 3, fill: colour, stroke: "none"})
 }
 
-func (p *Pod) drawRules(b *strings.Builder, x, y int) {
-	if p.Redirect != nil {
-		text(b, x, y, "12", "#3b6ea5", "traffic, "+p.Phase)
-		for _, r := range p.Redirect.Rules {
-			y += 16
-			to := "direct"
-			if r.To != 0 {
-				to = fmt.Sprintf("to port %d", r.To)
-			}
-			text(b, x+10, y, "11", "#1f2933", fmt.Sprintf("%s, %s: %s (%d)", r.Chain, r.Name, to, r.Packets))
+// drawPause draws what holds the namespaces, below all containers.
+func (p *Pod) drawPause(c *canvas, x, w int) {
+	at := slices.IndexFunc(p.Containers, func(ctr Container) bool { return ctr.Name == Pause })
+	if at < 0 {
+		c.box(box{x: x, y: pauseTop, w: w, h: pauseSize, radius: 7, fill: paper, stroke: line, dashed: true})
+		c.text(x+14, pauseTop+28, 12, grey, "the runtime holds the namespaces, with no process of its own")
+		return
+	}
+	pause := &p.Containers[at]
+	c.box(box{x: x, y: pauseTop, w: w, h: pauseSize, radius: 7, fill: slate, stroke: slate})
+	c.bold(x+14, pauseTop+28, 14, paper, Pause)
+	c.text(x+76, pauseTop+28, 12, paper, fmt.Sprintf("process %d holds the namespaces that all share", pause.PID))
+}
+
+// drawRules lists what becomes of the Pod's traffic, and gives where it ends.
+func (p *Pod) drawRules(c *canvas, y, w int) int {
+	if p.Redirect == nil {
+		return y
+	}
+	height := 40 + len(p.Redirect.Rules)*rowHeight
+	c.box(box{x: margin, y: y, w: w, h: height, radius: 10, fill: paper, stroke: line})
+	c.bold(margin+pad, y+24, 13, blue, "Traffic")
+	c.text(margin+pad+60, y+24, 12, grey, "rules "+p.Redirect.Hash+", "+p.Phase)
+	for i, r := range p.Redirect.Rules {
+		at := y + 24 + (i+1)*rowHeight
+		to, colour := "direct", slate
+		if r.To != 0 {
+			to, colour = fmt.Sprintf("to port %d", r.To), amber
 		}
-		y += 16
+		c.text(margin+pad, at, 12, grey, r.Chain)
+		c.text(margin+pad+80, at, 12, ink, r.Name)
+		c.arrow(margin+pad+300, at, colour)
+		c.text(margin+pad+326, at, 12, colour, to)
+		c.ending(margin+w-pad, at, 12, grey, fmt.Sprintf("%d connections", r.Packets))
 	}
-	for _, f := range p.Findings {
-		text(b, x, y, "12", "#c0392b", f)
-		y += 16
-	}
+	return y + height + gap/2
 }
 
-func frame(b *strings.Builder, x, y, w, h int, stroke, fill, radius string) {
-	fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="%d" rx="%s" fill="%s" stroke="%s" stroke-width="1.5"/>`+"\n", x, y, w, h, radius, fill, stroke)
-}
-
-func text(b *strings.Builder, x, y int, size, colour, s string) {
-	fmt.Fprintf(b, `<text x="%d" y="%d" font-size="%s" fill="%s">%s</text>`+"\n", x, y, size, colour, html.EscapeString(s))
-}
-
-func short(s string, most int) string {
-	if r := []rune(s); len(r) > most {
-		return string(r[:most-1]) + "…"
+// drawVerdict says what is not as it should be, and gives where it ends.
+func (p *Pod) drawVerdict(c *canvas, y, w int) int {
+	lines, colour, fill := p.Findings, red, rose
+	if len(lines) == 0 {
+		lines, colour, fill = []string{"All is as the catalog asks for."}, green, meadow
 	}
-	return s
+	height := 16 + len(lines)*rowHeight
+	c.box(box{x: margin, y: y, w: w, h: height, radius: 10, fill: fill, stroke: colour})
+	for i, text := range lines {
+		c.text(margin+pad, y+23+i*rowHeight, 12, colour, short(text, (w-2*pad)/7))
+	}
+	return y + height
 }

@@ -3,7 +3,9 @@ package view
 import (
 	"encoding/xml"
 	"errors"
+	"flag"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +104,52 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// front is a Pod as a node has it.
+func front() *Pod {
+	const net, ipc, uts, user = 4026532640, 4026532575, 4026532574, 4026531837
+	ns := func(pid, mnt uint64) map[string]uint64 {
+		return map[string]uint64{"net": net, "ipc": ipc, "uts": uts, "user": user, "cgroup": mnt + 1, "pid": pid, "mnt": mnt}
+	}
+	limit := func(bytes string) map[string]string { return map[string]string{"memory.max": bytes} }
+	return &Pod{Namespace: "shop", Name: "front-6c9d8b7f5-x2k4q", IPs: []string{"10.244.1.27"}, Network: net, Phase: "active", Wanted: "2a1f0c9e5b7d4433",
+		Containers: []Container{
+			{Name: Pause, PID: 20411, Namespaces: ns(4026532576, 4026532573)},
+			{Name: "proxy", PID: 20502, Sidecar: "proxy", Revision: "db812326be0e", Namespaces: ns(4026532716, 4026532714), Limits: limit("67108864"),
+				Usage: cgroup.Usage{CPU: 8130 * time.Millisecond, Memory: 22 << 20, Anonymous: 17 << 20}},
+			{Name: "nginx", PID: 20588, Namespaces: ns(4026532719, 4026532717), Limits: limit("268435456"),
+				Usage: cgroup.Usage{CPU: 41220 * time.Millisecond, Throttled: 310 * time.Millisecond, Memory: 143 << 20, Anonymous: 61 << 20}},
+			{Name: "confd", PID: 20671, Sidecar: "confd", Revision: "af4e1ed66915", Joins: "nginx", Namespaces: ns(4026532719, 4026532721), Limits: limit("33554432"),
+				Usage: cgroup.Usage{CPU: 620 * time.Millisecond, Memory: 12 << 20, Anonymous: 9 << 20}},
+		},
+		Redirect: &redirect.Found{Hash: "2a1f0c9e5b7d4433", Rules: []redirect.FoundRule{
+			{Chain: "inbound", Name: "to the proxy", To: 15006, Packets: 1904},
+			{Chain: "outbound", Name: "by the proxy", Packets: 733},
+			{Chain: "outbound", Name: "to the Pod itself", Packets: 88},
+			{Chain: "outbound", Name: "to the proxy", To: 15001, Packets: 645}}}}
+}
+
+var update = flag.Bool("update", false, "write the picture in the docs anew")
+
+// TestThePictureInTheDocs draws it again.
+func TestThePictureInTheDocs(t *testing.T) {
+	const file = "../../docs/node-inspect.svg"
+	p := front()
+	p.Findings = p.Check()
+	got := p.SVG()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(text), got); diff != "" {
+		t.Errorf("go test ./node/view -update draws it anew (-docs +drawn):\n%s", diff)
+	}
+}
+
 // TestThePictureIsSVG draws Pods, hostile names among them, and reads the picture as XML.
 func TestThePictureIsSVG(t *testing.T) {
 	hostile := web()
@@ -127,7 +175,7 @@ func TestThePictureIsSVG(t *testing.T) {
 			t.Errorf("%v", elements)
 		}
 	}
-	for _, word := range []string{"nginx", "shared by all: net 100, ipc 101, uts 102", "one PID namespace, 301", "in the processes of nginx", "to port 15001"} {
+	for _, word := range []string{"nginx", "namespaces shared by all: net 100 · ipc 101 · uts 102", "process 10 holds the namespaces", "3.0 MiB of 64.0 MiB of memory", "All is as the catalog asks for.", "one PID namespace, 301", "in the processes of nginx", "to port 15001"} {
 		if !strings.Contains(web().SVG(), word) {
 			t.Errorf("no %q in the picture", word)
 		}

@@ -18,7 +18,7 @@ func (c *runningController) advise(t *testing.T) {
 	config, err := json.Marshal(map[string]any{
 		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": map[string]any{"name": "advice"},
 		"webhooks": []any{map[string]any{
-			"name": "workloads.pillion.dev", "admissionReviewVersions": []string{"v1"}, "sideEffects": "None", "failurePolicy": "Ignore", "timeoutSeconds": 2,
+			"name": "workloads.pillion.dev", "admissionReviewVersions": []string{"v1"}, "sideEffects": "None", "failurePolicy": "Ignore", "timeoutSeconds": 30,
 			"clientConfig": map[string]any{"url": strings.TrimSuffix(c.URL, "/validate") + "/workloads", "caBundle": base64.StdEncoding.EncodeToString(c.CA)},
 			"rules": []any{
 				map[string]any{"apiGroups": []string{"apps"}, "apiVersions": []string{"v1"}, "operations": []string{"CREATE", "UPDATE"}, "resources": []string{"deployments", "statefulsets", "daemonsets"}},

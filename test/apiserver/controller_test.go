@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -628,11 +629,12 @@ func TestTwoControllersValidateAndOneWrites(t *testing.T) {
 	wantStatus(t, ask(t, http.MethodPatch, before, "application/merge-patch+json", []byte(`{"spec":{"flushSeconds":7}}`)), http.StatusOK)
 	awaitReady(t, before, v1alpha1.ReasonProved)
 	// The log says so after the API server does.
-	for until := time.Now().Add(10 * time.Second); writes(second) == 0; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatal("the second wrote nothing")
+	await(t, "the second writes", func() error {
+		if writes(second) == 0 {
+			return errors.New("it has not")
 		}
-	}
+		return nil
+	})
 }
 
 func TestControllerConvergesAfterARestart(t *testing.T) {

@@ -891,16 +891,20 @@ func TestEntriesFromGoTypes(t *testing.T) {
 	useDefinitions(t)
 	for _, want := range sidecars.Builtin().All() {
 		entry := v1alpha1.Sidecar{Spec: *want.Spec}
-		entry.APIVersion, entry.Kind = v1alpha1.GroupVersion, v1alpha1.KindSidecar
+		path, kind := namespacedPath, v1alpha1.KindSidecar
 		entry.Name, entry.Namespace = want.Name, nsEntries
+		if want.Spec.Node != nil { // which a Sidecar may not have; the other kind has the same fields
+			path, kind, entry.Namespace = clusterPath, v1alpha1.KindClusterSidecar, ""
+		}
+		entry.APIVersion, entry.Kind = v1alpha1.GroupVersion, kind
 		object, err := json.Marshal(&entry)
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := ask(t, http.MethodPost, namespacedPath+dryRun, "", object)
+		a := ask(t, http.MethodPost, path+dryRun, "", object)
 		wantStatus(t, a, http.StatusCreated)
 		a.Status = http.StatusOK
-		wantEntry(t, want, v1alpha1.KindSidecar, a)
+		wantEntry(t, want, kind, a)
 	}
 }
 

@@ -158,9 +158,9 @@ func (p *controlPlane) create(path string, object []byte) (*serving.Answer, erro
 	return a, err
 }
 
-// eventually calls try until it gives no error, for at most 30 seconds.
+// eventually calls try until it gives no error, for at most three minutes: a slow machine needs some.
 func eventually(what string, try func() error) error {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for {
 		err := try()
 		if err == nil || time.Now().After(deadline) {

@@ -266,6 +266,7 @@ func TestCertManagerReportSaysWhyACertificateIsNotIssued(t *testing.T) {
 			return nil
 		})
 	}
+	s.doctorSaysWhy("of-empty", "Issuer empty is not ready: ", "kubectl -n reasons describe Issuer empty")
 	// What is gone is told by the controller too.
 	do(t, http.MethodDelete, s.certificatePath("reasons"), nil, nil)
 	await(t, "the controller tells", func() error {

@@ -164,7 +164,7 @@ func (s *stage) handshake(resource string) func() error {
 			roots := x509.NewCertPool()
 			roots.AppendCertsFromPEM(w.ClientConfig.CABundle)
 			host := strings.Split(strings.TrimPrefix(w.ClientConfig.URL, "https://"), "/")[0]
-			dialer := &net.Dialer{Timeout: 10 * time.Second}
+			dialer := &net.Dialer{Timeout: time.Minute}
 			conn, err := tls.DialWithDialer(dialer, "tcp", host, &tls.Config{MinVersion: tls.VersionTLS13, ServerName: "localhost", RootCAs: roots})
 			if err != nil {
 				return err

@@ -94,7 +94,7 @@ func adminConfig(t *testing.T) *rest.Config {
 
 // request asks the API server as the administrator.
 func request(method, path, contentType string, body []byte) (status int, answer []byte, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, plane.control.URL()+path, bytes.NewReader(body))
 	if err != nil {
@@ -146,7 +146,7 @@ func try(method, path string, body, into any) error {
 	return json.Unmarshal(answer, into)
 }
 
-// await calls attempt until it gives no error, for at most two minutes.
+// await calls attempt until it gives no error, for at most five minutes: a slow machine needs some.
 func await(t *testing.T, what string, attempt func() error) time.Duration {
 	t.Helper()
 	begin := time.Now()
@@ -155,7 +155,7 @@ func await(t *testing.T, what string, attempt func() error) time.Duration {
 		if err == nil {
 			return time.Since(begin)
 		}
-		if time.Since(begin) > 2*time.Minute {
+		if time.Since(begin) > 5*time.Minute {
 			t.Fatalf("%s: %v", what, err)
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -156,7 +156,7 @@ func (s *stage) tellsOfItself(t *testing.T) {
 // Leaves and the CA are renewed many times over while Pods and entries are reviewed, with a kubelet that is late, and two
 // controllers that both believe to lead. Not one review is lost, nor one handshake by what the configurations say.
 func TestSelfManagedRotationLosesNoReview(t *testing.T) {
-	s := newStage(t, "rotation", "certs.mode=selfManaged", "certs.selfManaged.duration=24s", "certs.selfManaged.caDuration=72s")
+	s := newStage(t, "rotation", "certs.mode=selfManaged", "certs.selfManaged.duration=36s", "certs.selfManaged.caDuration=108s")
 	fast := []string{"--certs-interval=1s", "--certs-settle=4s", "--leader-elect=false"}
 	s.startWebhook()
 	s.startController(fast...)
@@ -168,7 +168,7 @@ func TestSelfManagedRotationLosesNoReview(t *testing.T) {
 	work := start(t, map[string]int{"pods": 20, "entries": 4, "handshakes, webhook": 10, "handshakes, controller": 10}, map[string]func() error{
 		"pods": s.review, "entries": s.prove(), "handshakes, webhook": s.handshake(mutating), "handshakes, controller": s.handshake(validating),
 	})
-	wantCAs, limit := 2, 6*time.Minute
+	wantCAs, limit := 2, 12*time.Minute
 	if os.Getenv("PILLION_PROVE") != "" {
 		wantCAs, limit = 10, 30*time.Minute
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,22 @@ func newStage(t *testing.T, name string, values ...string) *stage {
 	t.Helper()
 	useControlPlane(t)
 	s := &stage{t: t, name: name, webhookDir: t.TempDir(), controllerDir: t.TempDir()}
+	for _, ns := range []string{name, s.required()} {
+		do(t, http.MethodPost, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": ns, "labels": map[string]string{"pillion.dev/injection": "required"}}}, nil)
+	}
+	await(t, "the Namespace has its ServiceAccount", func() error {
+		return try(http.MethodGet, "/api/v1/namespaces/"+s.required()+"/serviceaccounts/default", nil, nil)
+	})
+	s.install(values...)
+	s.account()
+	return s
+}
+
+// install renders the chart with some values and applies all but the webhook configurations; objects are those of this rendering.
+func (s *stage) install(values ...string) {
+	s.t.Helper()
+	t, name := s.t, s.name
+	s.objects = nil
 	args := []string{"template", name, "../../charts/pillion", "--namespace", name, "--set", "fullnameOverride=" + name, "--set", "controller.dryRun=false"}
 	for _, v := range values {
 		if file, found := strings.CutPrefix(v, "file "); found {
@@ -82,12 +99,6 @@ func newStage(t *testing.T, name string, values ...string) *stage {
 			s.objects = append(s.objects, o)
 		}
 	}
-	for _, ns := range []string{name, s.required()} {
-		do(t, http.MethodPost, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": ns, "labels": map[string]string{"pillion.dev/injection": "required"}}}, nil)
-	}
-	await(t, "the Namespace has its ServiceAccount", func() error {
-		return try(http.MethodGet, "/api/v1/namespaces/"+s.required()+"/serviceaccounts/default", nil, nil)
-	})
 	for _, o := range s.objects {
 		if o["kind"] == "Certificate" && o["spec"].(map[string]any)["dnsNames"] != nil {
 			o["spec"].(map[string]any)["dnsNames"] = []string{"localhost"}
@@ -96,8 +107,6 @@ func newStage(t *testing.T, name string, values ...string) *stage {
 			s.apply(o)
 		}
 	}
-	s.account()
-	return s
 }
 
 // required is the Namespace that requires injection.
@@ -108,15 +117,7 @@ func metadata(o map[string]any) map[string]any { return o["metadata"].(map[strin
 // apply writes an object as helm does, by server-side apply.
 func (s *stage) apply(o map[string]any) {
 	s.t.Helper()
-	path := "/apis/" + o["apiVersion"].(string)
-	if o["apiVersion"] == "v1" {
-		path = "/api/v1"
-	}
-	namespaced := metadata(o)["namespace"] != nil
-	if namespaced {
-		path += "/namespaces/" + metadata(o)["namespace"].(string)
-	}
-	path += "/" + plurals[o["kind"].(string)] + "/" + metadata(o)["name"].(string)
+	path, namespaced := pathOf(o)
 	text, err := json.Marshal(o)
 	if err != nil {
 		s.t.Fatal(err)
@@ -131,6 +132,17 @@ func (s *stage) apply(o map[string]any) {
 	if !namespaced && o["kind"] != "CustomResourceDefinition" {
 		s.t.Cleanup(func() { _ = try(http.MethodDelete, path, nil, nil) })
 	}
+}
+
+func pathOf(o map[string]any) (path string, namespaced bool) {
+	path = "/apis/" + o["apiVersion"].(string)
+	if o["apiVersion"] == "v1" {
+		path = "/api/v1"
+	}
+	if namespaced = metadata(o)["namespace"] != nil; namespaced {
+		path += "/namespaces/" + metadata(o)["namespace"].(string)
+	}
+	return path + "/" + plurals[o["kind"].(string)] + "/" + metadata(o)["name"].(string), namespaced
 }
 
 // account makes a kubeconfig of the controller's ServiceAccount.
@@ -209,11 +221,16 @@ func (s *stage) register() {
 			continue
 		}
 		for _, w := range o["webhooks"].([]any) {
+			w.(map[string]any)["timeoutSeconds"] = 30 // the longest: what is late on a slow machine is not lost
 			client := w.(map[string]any)["clientConfig"].(map[string]any)
+			path := ""
 			if service, ok := client["service"].(map[string]any); ok {
-				client["url"] = "https://localhost:" + at + service["path"].(string)
+				path = service["path"].(string)
 				delete(client, "service")
+			} else if of, err := url.Parse(client["url"].(string)); err == nil { // registered before
+				path = of.Path
 			}
+			client["url"] = "https://localhost:" + at + path
 		}
 		s.apply(o)
 	}

@@ -187,6 +187,13 @@ func TestSchemaRefusesWhatItDoesNotKnow(t *testing.T) {
 		"certs.certManager.duration=90d":               "at '/certs/certManager/duration'",
 		"imagePullSecrets[0].secret=a":                 "at '/imagePullSecrets/0'",
 		"metrics.prometheusRule.runbooks=docs/runbook": "at '/metrics/prometheusRule/runbooks'",
+		`commonLabels.helm\.sh/chart=a`:                "at '/commonLabels/helm.sh~1chart'",
+		"certs.certManager.issuerRef.kind=Issuer":      "at '/certs/certManager/issuerRef': properties 'name' required",
+		"extraObjects[0].kind=Secret":                  "at '/extraObjects/0': missing properties 'apiVersion', 'metadata'",
+		"networkPolicy.apiServerPorts=null":            "at '/networkPolicy': missing property 'apiServerPorts'",
+		`test.annotations.pillion\.dev/inject=null`:    "at '/test/annotations': missing property 'pillion.dev/inject'",
+		"image.tag=a b":                                "at '/image/tag'",
+		"nameOverride=A":                               "at '/nameOverride'",
 	} {
 		_, errs, err := helm(t, "template", "pillion", chartDir, "--set", set)
 		if err == nil || !strings.Contains(errs, want) {

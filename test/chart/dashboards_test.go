@@ -44,7 +44,7 @@ func dashboards(t *testing.T) map[string]*dashboard {
 }
 
 // units are those of Grafana's that are in use.
-var units = []string{"short", "s", "reqps", "ops", "bool_yes_no"}
+var units = []string{"short", "s", "reqps", "ops", "bool_yes_no", "bytes", "percentunit"}
 
 func TestDashboardsAreInOrder(t *testing.T) {
 	for name, d := range dashboards(t) {
@@ -112,8 +112,14 @@ func TestQueriesAreQueries(t *testing.T) {
 	}
 }
 
-// metric finds names of metrics in a query: of ours, of the API server's, and of controller-runtime's.
-var metric = regexp.MustCompile(`\b(?:pillion|apiserver|controller_runtime|workqueue|rest_client|leader_election)_[a-z_]+`)
+// metric finds names of metrics in a query: of ours, of the API server's, of controller-runtime's, and of the sidecars'.
+var metric = regexp.MustCompile(`\b(?:pillion|apiserver|controller_runtime|workqueue|rest_client|leader_election|otelcol|haproxy|confd|adapter|runner)_[a-z_]+`)
+
+// ofTheNode finds those of the node helper among them.
+var ofTheNode = regexp.MustCompile(`^pillion_(node|sidecar|pod)_`)
+
+// ofSidecars finds those of the programs that are injected; test/sidecars/metrics looks at them, in the programs themselves.
+var ofSidecars = regexp.MustCompile(`^(otelcol|haproxy|confd|adapter|runner)_`)
 
 // queried gives the metrics that alerts and dashboards name, without a histogram's suffix, and where.
 func queried(t *testing.T) map[string]string {

@@ -234,7 +234,7 @@ func makeNamespace(t *testing.T, name string, labels, annotations map[string]str
 	}
 }
 
-// await calls try until it gives no error, for at most 30 seconds.
+// await calls try until it gives no error, for at most three minutes: a slow machine needs some.
 func await(t *testing.T, what string, try func() error) {
 	t.Helper()
 	if err := wait(try); err != nil {
@@ -242,9 +242,9 @@ func await(t *testing.T, what string, try func() error) {
 	}
 }
 
-// wait calls try until it gives no error, for at most 30 seconds, and gives the last.
+// wait calls try until it gives no error, for at most three minutes, and gives the last.
 func wait(try func() error) (err error) {
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		if err = try(); err == nil || time.Now().After(end) {
 			return err
 		}

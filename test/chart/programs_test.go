@@ -180,7 +180,7 @@ func start(t *testing.T, template *corev1.PodTemplateSpec) *running {
 		r.address, r.metrics = "https://"+at[0], "http://"+at[1]
 	case <-ended:
 		t.Fatalf("%v: %s", cmd.Args, log.String())
-	case <-time.After(30 * time.Second):
+	case <-time.After(3 * time.Minute):
 		t.Fatalf("%v does not serve: %s", cmd.Args, r.stop())
 	}
 	await(t, template.Spec.ServiceAccountName+" is ready", func() error {

@@ -228,11 +228,11 @@ func (b *bed) put(t *testing.T, objects string) {
 	}
 }
 
-// await calls try until it gives no error, for at most 20 seconds.
+// await calls try until it gives no error, for at most three minutes: a slow machine needs some.
 func await(t *testing.T, what string, try func() error) {
 	t.Helper()
 	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if err = try(); err == nil {
 			return
 		}

@@ -1,13 +1,10 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
@@ -114,28 +111,7 @@ func (s *scene) untouched(shop *corev1.Pod) {
 // survivesRollout replaces the helper on both nodes while connections are open, out of the Pod and into it: they go on.
 func (s *scene) survivesRollout(far *farEnd, shop *corev1.Pod) {
 	s.Helper()
-	into, err := net.Dial("tcp", net.JoinHostPort(shop.Status.PodIP, "8080"))
-	s.must(err)
-	defer into.Close()
-	answers := bufio.NewReader(into)
-	ask := func() {
-		s.Helper()
-		_, err := io.WriteString(into, "GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
-		s.must(err)
-		res, err := http.ReadResponse(answers, nil)
-		if err != nil {
-			s.Fatalf("the connection into the Pod: %v", err)
-		}
-		_, err = io.Copy(io.Discard, res.Body)
-		s.must(err)
-	}
-	ask()
-	out := make(chan string, 1)
-	go func() {
-		text, err := command(s.ctx, "kubectl", "-n", s.namespace, "exec", shop.Name, "-c", "app", "--", "/app", "get", "--timeout=5m", far.url("hold"))
-		out <- fmt.Sprint(text, err)
-	}()
-	s.eventually("the far end holds a connection", func() (bool, error) { return len(far.seen("hold")) == 1, nil })
+	ask, out := s.holdsInto(shop), s.holdsOut(far, shop)
 	s.kubectl("-n", system, "rollout", "restart", "daemonset/pillion-node")
 	s.kubectl("-n", system, "rollout", "status", "daemonset/pillion-node", "--timeout=2m")
 	s.helpers()

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,8 +58,26 @@ func (s *scene) known(entry string) {
 		_, known := m.Data[entry+"."+revision]
 		return known, err
 	})
+	s.handOn()
+}
+
+// handOn has the kubelets read the helpers' ConfigMaps now.
+func (s *scene) handOn() {
+	s.Helper()
 	s.kubectl("-n", system, "annotate", "pods", "-l", "app.kubernetes.io/component=node", "--overwrite",
 		fmt.Sprintf("pillion.dev/profiles-looked-at=%d", time.Now().UnixNano()))
+}
+
+// embedded waits for the helpers, and until they know what an entry asks that Pillion brings along.
+func (s *scene) embedded(entry string) {
+	s.Helper()
+	s.helpers()
+	s.eventually("the profile of "+entry, func() (bool, error) {
+		var m corev1.ConfigMap
+		err := s.client.Get(s.ctx, "pillion-node-profiles", system, &m)
+		return slices.ContainsFunc(slices.Collect(maps.Keys(m.Data)), func(key string) bool { return strings.HasPrefix(key, entry+".") }), err
+	})
+	s.handOn()
 }
 
 // inHelper runs the helper's program in its Pod on a node.

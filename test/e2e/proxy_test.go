@@ -22,32 +22,38 @@ func TestS05Policy(t *testing.T) {
 	before := func(s *scene) { s.apply("S05-certificates.yaml") }
 	rowAfter(t, "S05-policy.yaml", restricted, before, func(s *scene) {
 		shop := &s.ready("app=shop", 1, "proxy")[0]
-		for _, c := range []struct {
-			path, body string
-			status     int
-		}{{"/", "the shop\n", 200}, {"/api/orders", "the api\n", 200}, {"/admin", "", 403}, {"/%61dmin/users", "", 403}} {
-			if status, body := s.page(shop, http.MethodGet, 8080, c.path); status != c.status || c.body != "" && body != c.body {
-				s.Errorf("%s is answered %d %q, want %d %q", c.path, status, body, c.status, c.body)
-			}
-		}
-		got := map[int]int{}
-		for range 106 {
-			status, _ := s.page(shop, http.MethodGet, 8080, "/api")
-			got[status]++
-		}
-		if got[200] != 96 || got[429] != 10 {
-			s.Errorf("of 106 requests after 4 came %v, want 96 times 200 and 10 times 429", got)
-		}
-		_, metrics := s.page(shop, http.MethodGet, 8404, "/metrics")
-		for _, line := range []string{
-			`haproxy_backend_http_responses_total{proxy="app",code="2xx"} 1`, `haproxy_backend_http_responses_total{proxy="route-1",code="2xx"} 97`,
-		} {
-			if !strings.Contains(metrics, line+"\n") {
-				s.Errorf("the metrics have no line %s", line)
-			}
-		}
+		s.policy(shop)
 		s.mutual(&s.ready("app=vault", 1, "proxy")[0])
 	})
+}
+
+// policy asks for what is allowed, too often, and for what is not.
+func (s *scene) policy(shop *corev1.Pod) {
+	s.Helper()
+	for _, c := range []struct {
+		path, body string
+		status     int
+	}{{"/", "the shop\n", 200}, {"/api/orders", "the api\n", 200}, {"/admin", "", 403}, {"/%61dmin/users", "", 403}} {
+		if status, body := s.page(shop, http.MethodGet, 8080, c.path); status != c.status || c.body != "" && body != c.body {
+			s.Errorf("%s is answered %d %q, want %d %q", c.path, status, body, c.status, c.body)
+		}
+	}
+	got := map[int]int{}
+	for range 106 {
+		status, _ := s.page(shop, http.MethodGet, 8080, "/api")
+		got[status]++
+	}
+	if got[200] != 96 || got[429] != 10 {
+		s.Errorf("of 106 requests after 4 came %v, want 96 times 200 and 10 times 429", got)
+	}
+	_, metrics := s.page(shop, http.MethodGet, 8404, "/metrics")
+	for _, line := range []string{
+		`haproxy_backend_http_responses_total{proxy="app",code="2xx"} 1`, `haproxy_backend_http_responses_total{proxy="route-1",code="2xx"} 97`,
+	} {
+		if !strings.Contains(metrics, line+"\n") {
+			s.Errorf("the metrics have no line %s", line)
+		}
+	}
 }
 
 // mutual asks with the client's certificate and without.

@@ -28,32 +28,6 @@ func TestS01ProxyBeforeLocalhost(t *testing.T) {
 	})
 }
 
-func TestS03OneContainerRestarts(t *testing.T) {
-	together(t)
-	row(t, "S03-one-container-restarts.yaml", nil, func(s *scene) {
-		pod := &s.ready("", 1, "proxy")[0]
-		s.get(pod, 8000)
-		was, proxy := container(pod, "nginx"), container(pod, "proxy")
-		s.execLast(pod, "nginx", "nginx", "-s", "stop")
-		s.eventually("nginx is restarted", func() (bool, error) {
-			is := container(s.refresh(pod), "nginx")
-			return is.RestartCount == was.RestartCount+1 && is.Ready, nil
-		})
-		s.get(pod, 8000)
-		if is := container(s.refresh(pod), "proxy"); is.ContainerID != proxy.ContainerID || is.RestartCount != proxy.RestartCount {
-			s.Errorf("the proxy was restarted too: %+v", is)
-		}
-		var events corev1.EventList
-		s.must(s.client.WithNamespace(s.namespace).List(s.ctx, &events))
-		seen := slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
-			return e.InvolvedObject.FieldPath == "spec.containers{nginx}" && e.Reason == "Started" && e.Count > 1
-		})
-		if !seen {
-			s.Error("no event tells of nginx's second start")
-		}
-	})
-}
-
 // TestS17PlacedAsOne leaves 1.25 GiB free on one node and 2 GiB on the other: app and sidecar together need 1.5 GiB.
 func TestS17PlacedAsOne(t *testing.T) {
 	fill := func(s *scene) {

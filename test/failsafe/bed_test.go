@@ -58,6 +58,8 @@ type bed struct {
 	// webhook is the program, built once; helm too.
 	webhook, helm, dir string
 	replicas           []*replica
+	// installed is the chart's timeout of the webhook, in seconds; timeout is the one that register gives it.
+	installed, timeout int32
 }
 
 var plane = new(bed)
@@ -160,8 +162,16 @@ func (b *bed) install(ctx context.Context) error {
 	if err := b.entry(ctx, 1); err != nil {
 		return err
 	}
+	config, err := b.kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, "pillion", metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	b.installed, b.timeout = *config.Webhooks[0].TimeoutSeconds, patient
 	return b.register(ctx, byService(b.service.port(), b.ca.Cert))
 }
+
+// patient is the timeout of a test that is not about time, the longest that there is: a slow machine loses no Pod by it.
+const patient = 30
 
 // run runs a program of the bed against the API server, away from the user's own settings, and gives what it prints.
 func (b *bed) run(ctx context.Context, program string, args ...string) (string, error) {
@@ -206,7 +216,7 @@ func byURL(port int, ca []byte) registration {
 func (b *bed) register(ctx context.Context, r registration) error {
 	var webhooks []string
 	for name, path := range map[string]string{"pods": "/mutate", "enabled": "/mutate", "required": "/mutate/required"} {
-		webhooks = append(webhooks, fmt.Sprintf(`{"name":"%s.pillion.dev","clientConfig":%s}`, name, r(path)))
+		webhooks = append(webhooks, fmt.Sprintf(`{"name":"%s.pillion.dev","timeoutSeconds":%d,"clientConfig":%s}`, name, b.timeout, r(path)))
 	}
 	patch := []byte(`{"webhooks":[` + strings.Join(webhooks, ",") + `]}`)
 	_, err := b.kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(ctx, "pillion", types.StrategicMergePatchType, patch, metav1.PatchOptions{})
@@ -270,15 +280,18 @@ const (
 	wantsWebhook = `failed calling webhook "required.pillion.dev"`
 )
 
-// eventually calls try until it gives no error, for at most a minute.
+// patience is the time after which something does not come any more; a slow machine needs some.
+const patience = 5 * time.Minute
+
+// eventually calls try until it gives no error, for as long as patience lasts.
 func eventually(what string, try func() error) error {
 	var err error
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if err = try(); err == nil {
 			return nil
 		}
 	}
-	return fmt.Errorf("not after a minute: %s: %w", what, err)
+	return fmt.Errorf("not after %s: %s: %w", patience, what, err)
 }
 
 func await(t *testing.T, what string, try func() error) {

@@ -20,6 +20,8 @@ const most = 10
 func TestBlackHole(t *testing.T) {
 	b := use(t)
 	b.killAll()
+	b.timeout = b.installed
+	t.Cleanup(func() { b.timeout = patient })
 	r := b.replica(t, b.ca)
 	defer r.Stop()
 	required := b.namespace(t, "hole", map[string]string{label: "required"}, nil)

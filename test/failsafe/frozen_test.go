@@ -16,27 +16,32 @@ import (
 // so that the same write there is what to compare with.
 func TestAnyPodKeepsItsStatus(t *testing.T) {
 	b := use(t)
-	took := map[string]time.Duration{}
-	for _, space := range []string{"kube-system", "default"} {
-		p := manyAnnotations(t, b, space)
-		took[space] = time.Hour
-		for _, phase := range []string{"Running", "Succeeded"} {
+	const left, frozen = "kube-system", "default"
+	pods, took := map[string]*corev1.Pod{}, map[string]time.Duration{}
+	for _, space := range []string{left, frozen} {
+		pods[space], took[space] = manyAnnotations(t, b, space), time.Hour
+	}
+	// In turn, and the best of some: a machine that is slow for a while is so to both.
+	for i := range 6 {
+		for space, p := range pods {
 			began := time.Now()
-			if err := b.change(t.Context(), p, `{"status":{"phase":"`+phase+`"}}`, "status"); err != nil {
+			if err := b.change(t.Context(), p, fmt.Sprintf(`{"status":{"phase":"Running","message":"%d"}}`, i), "status"); err != nil {
 				t.Error(err)
 			}
 			took[space] = min(took[space], time.Since(began))
 		}
-		t.Logf("a write of the status of a Pod with 30,000 annotations, in %s: %.2f s", space, took[space].Seconds())
+	}
+	t.Logf("a write of the status of a Pod with 30,000 annotations: %.2f s, and %.2f s where the policy does nothing", took[frozen].Seconds(), took[left].Seconds())
+	if took[frozen] > 6*took[left] {
+		t.Errorf("the policy costs more than the write itself: %v", took)
+	}
+	for space, p := range pods {
 		if err := b.change(t.Context(), p, `{"metadata":{"annotations":{"a00000":"x"}}}`); err != nil {
 			t.Errorf("an annotation of its own: %v", err)
 		}
-		if err := b.change(t.Context(), p, `{"metadata":{"labels":{"pillion.dev/injected":"x"}}}`); (err == nil) != (space == "kube-system") {
+		if err := b.change(t.Context(), p, `{"metadata":{"labels":{"pillion.dev/injected":"x"}}}`); (err == nil) != (space == left) {
 			t.Errorf("a label of ours, in %s: %v", space, err)
 		}
-	}
-	if took["default"] > 4*took["kube-system"] {
-		t.Errorf("the policy costs more than the write itself: %v", took)
 	}
 }
 

@@ -167,6 +167,15 @@ func TestControllersRecover(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		_ = b.kube.CoreV1().Namespaces().Delete(context.Background(), space, metav1.DeleteOptions{})
+		// Until it is gone, controllers may create Pods in it, which the tests that count calls would count.
+		if err := eventually("the Namespace is gone", func() error {
+			if _, err := b.kube.CoreV1().Namespaces().Get(context.Background(), space, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+				return fmt.Errorf("it is there: %w", err)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
 		_ = b.kube.CoreV1().Nodes().Delete(context.Background(), node.Name, metav1.DeleteOptions{})
 	})
 	began := time.Now()
@@ -200,7 +209,7 @@ func TestControllersRecover(t *testing.T) {
 	defer r.Stop()
 	outage, back := time.Since(began), time.Now()
 	// A controller's back-off doubles, so that it tries again within as long again.
-	for deadline := back.Add(2*outage + time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := back.Add(2*outage + patience); ; time.Sleep(100 * time.Millisecond) {
 		got := b.ridden(t, space)
 		if fmt.Sprint(got) == fmt.Sprint(want) {
 			break

@@ -141,7 +141,7 @@ func (b *bed) probe(t *testing.T) *corev1.Probe {
 // a container that ended is not ready, and a Pod that is deleted leaves whatever its probe says. Each takes its time.
 func (b *bed) follow(r *replica, p *corev1.Probe) {
 	defer b.service.remove(r.address())
-	client := &http.Client{Timeout: time.Duration(p.TimeoutSeconds) * time.Second}
+	client := &http.Client{Timeout: patience} // who is not ready says so at once; on a slow machine all answers are late
 	defer client.CloseIdleConnections()
 	period := time.NewTicker(time.Duration(p.PeriodSeconds) * time.Second)
 	defer period.Stop()

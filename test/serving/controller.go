@@ -101,7 +101,7 @@ func (c *Controller) Registration(name string) []byte {
 		"metadata": map[string]any{"name": name},
 		"webhooks": []any{map[string]any{
 			"name": "entries.pillion.dev", "admissionReviewVersions": []string{"v1"}, "sideEffects": "None",
-			"failurePolicy": "Fail", "timeoutSeconds": 10, "matchPolicy": "Equivalent",
+			"failurePolicy": "Fail", "timeoutSeconds": 30, "matchPolicy": "Equivalent",
 			"clientConfig": map[string]any{"url": c.URL, "caBundle": base64.StdEncoding.EncodeToString(c.CA)},
 			"rules": []any{map[string]any{"apiGroups": []string{"pillion.dev"}, "apiVersions": []string{"v1alpha1"},
 				"operations": []string{"CREATE", "UPDATE"}, "resources": []string{"clustersidecars", "sidecars"}, "scope": "*"}},

@@ -20,7 +20,7 @@ func (w *Webhook) Registration() []byte {
 		"metadata": map[string]any{"name": "pillion"},
 		"webhooks": []any{map[string]any{
 			"name": "pods.pillion.dev", "admissionReviewVersions": []string{"v1"}, "sideEffects": "None",
-			"failurePolicy": "Fail", "timeoutSeconds": 5, "reinvocationPolicy": "IfNeeded", "matchPolicy": "Equivalent",
+			"failurePolicy": "Fail", "timeoutSeconds": 30, "reinvocationPolicy": "IfNeeded", "matchPolicy": "Equivalent",
 			"clientConfig":      map[string]any{"url": w.URL, "caBundle": base64.StdEncoding.EncodeToString(w.CA)},
 			"namespaceSelector": map[string]any{"matchLabels": map[string]string{Label: "on"}},
 			"rules": []any{map[string]any{"apiGroups": []string{""}, "apiVersions": []string{"v1"},

@@ -55,7 +55,7 @@ type Webhook struct {
 // Times for a program to be built, from nothing and on a busy machine, and to start.
 const (
 	buildTimeout = 15 * time.Minute
-	startTimeout = time.Minute
+	startTimeout = 3 * time.Minute
 )
 
 // Start builds the program and starts it; it returns when the server says that it serves. ctx bounds the start alone.

@@ -5,6 +5,12 @@
 {{- $v := include "pillion.values" $root | fromYaml -}}
 {{- $c := index $v $name -}}
 {{- $autoscaled := dig "autoscaling" "enabled" false $c -}}
+{{- if eq (int $c.port) (int $c.metricsPort) }}
+{{- fail (printf "%s.port and %s.metricsPort are both %d: want two ports" $name $name (int $c.port)) }}
+{{- end }}
+{{- if and $autoscaled (gt (int $c.autoscaling.minReplicas) (int $c.autoscaling.maxReplicas)) }}
+{{- fail (printf "%s.autoscaling: minReplicas is %d, more than maxReplicas, %d" $name (int $c.autoscaling.minReplicas) (int $c.autoscaling.maxReplicas)) }}
+{{- end -}}
 {{- if $c.serviceAccount.create }}
 ---
 apiVersion: v1
@@ -48,16 +54,8 @@ spec:
     rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
   template:
     metadata:
-      labels:
-        {{- include "pillion.componentLabels" . | nindent 8 }}
-        {{- with $c.podLabels }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-      annotations:
-        kubectl.kubernetes.io/default-container: {{ $name }}
-        {{- with $c.podAnnotations }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+      labels: {{- include "pillion.over" (list (include "pillion.componentLabels" . | fromYaml) $c.podLabels) | nindent 8 }}
+      annotations: {{- include "pillion.over" (list (dict "kubectl.kubernetes.io/default-container" $name) $c.podAnnotations) | nindent 8 }}
     spec:
       serviceAccountName: {{ include "pillion.serviceAccountName" . }}
       automountServiceAccountToken: true
@@ -69,11 +67,7 @@ spec:
       {{- end }}
       terminationGracePeriodSeconds: {{ $c.terminationGracePeriodSeconds }}
       securityContext: {{- include "pillion.podSecurityContext" $root | nindent 8 }}
-      nodeSelector:
-        kubernetes.io/os: linux
-        {{- with $c.nodeSelector }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+      nodeSelector: {{- include "pillion.over" (list (dict "kubernetes.io/os" "linux") $c.nodeSelector) | nindent 8 }}
       {{- with $c.tolerations }}
       tolerations: {{- toYaml . | nindent 8 }}
       {{- end }}
@@ -201,8 +195,11 @@ spec:
     matchLabels: {{- include "pillion.selectorLabels" . | nindent 6 }}
   policyTypes: [Ingress, Egress]
   ingress:
-    # The API server may come from any address; the kubelet's probes always pass.
+    # The kubelet's probes always pass.
     - ports: [{port: {{ $c.port }}, protocol: TCP}]
+      {{- with $v.networkPolicy.apiServer }}
+      from: {{- toYaml . | nindent 8 }}
+      {{- end }}
     - ports: [{port: {{ $c.metricsPort }}, protocol: TCP}]
       {{- with $v.networkPolicy.metricsFrom }}
       from: {{- toYaml . | nindent 8 }}
@@ -213,6 +210,9 @@ spec:
         {{- range $v.networkPolicy.apiServerPorts }}
         - {port: {{ . }}, protocol: TCP}
         {{- end }}
+      {{- with $v.networkPolicy.apiServer }}
+      to: {{- toYaml . | nindent 8 }}
+      {{- end }}
 {{- end }}
 {{- end -}}
 

@@ -4,6 +4,11 @@
 {{- mergeOverwrite $profile (.Values | toYaml | fromYaml) | toYaml -}}
 {{- end -}}
 
+{{/* Two maps as one, a person's over the chart's: (list $chart $person). A key is there once. */}}
+{{- define "pillion.over" -}}
+{{- mergeOverwrite (dict) (index . 0) (index . 1 | default dict) | toYaml -}}
+{{- end -}}
+
 {{- define "pillion.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
@@ -119,9 +124,10 @@ caBundle: {{ $root.Values.certs.provided.caBundle | b64enc }}
   expression: "!(has(request.userInfo.groups) && 'system:nodes' in request.userInfo.groups)"
 {{- end -}}
 
-{{/* Whether there is a `helm test`: Pillion does nothing in its own Namespace, so not there. */}}
+{{/* Whether there is a `helm test`: where Pillion does nothing, or refuses no bare Pod, it would succeed whatever happens. */}}
 {{- define "pillion.tested" -}}
-{{- if and .Values.test.enabled (ne .Values.test.namespace .Release.Namespace) }}yes{{ end -}}
+{{- $alone := concat (list "kube-system" .Release.Namespace) .Values.admission.excludedNamespaces -}}
+{{- if and .Values.test.enabled .Values.admission.refuseBarePods (not (has .Values.test.namespace $alone)) }}yes{{ end -}}
 {{- end -}}
 
 {{/* Whether the controller answers for anything that is written. */}}

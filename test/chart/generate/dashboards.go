@@ -83,6 +83,8 @@ func dashboards() []dashboard {
 				`sum by (name) (rate(apiserver_admission_webhook_rejection_count{name="entries.pillion.dev",error_type!="no_error"}[$__rate_interval]))`, "{{name}}"),
 			graph("Requests to the API server", "reqps", "By the controller, by answer.", rate("method, code", `rest_client_requests_total{job=~".*pillion-controller.*"}`), "{{method}} {{code}}"),
 		}},
+		costs(),
+		inSidecars(),
 	}
 }
 

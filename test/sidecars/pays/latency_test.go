@@ -38,7 +38,7 @@ func proxy(t *testing.T, app string) *part {
 	p, _ := beside(t, "proxy", map[string]string{"upstream-port": app, "port": port, "metrics-port": metrics}, "haproxy", "/etc/haproxy/haproxy.cfg")
 	answers(t, "http://127.0.0.1:"+metrics+"/ready")
 	url := "http://127.0.0.1:" + port
-	return &part{name: "proxy", process: p, url: url, work: func() { requests(t, url, work) }}
+	return &part{name: "proxy", process: p, url: url, probes: []string{"http://127.0.0.1:" + metrics + "/ready"}, work: func() { requests(t, url, work) }}
 }
 
 // nginxProxy is nginx as its manual shows a reverse proxy, which logs every request and connects to the app for each; tuned, it

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 			if b[1] == "." {
 				name = "log-shipper"
 			}
-			build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), b[1])
+			build := exec.Command("go", "build", "-tags", "grpcnotrace", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), b[1])
 			build.Dir, build.Env = b[0], append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly")
 			if out, err := build.CombinedOutput(); err != nil {
 				fmt.Fprintf(os.Stderr, "build %s: %v\n%s", name, err, out)
@@ -76,51 +76,6 @@ func run(t *testing.T, env []string, program string, args ...string) *process {
 		}
 	})
 	return p
-}
-
-// use is what a process and its children have in memory, in bytes, and the CPU time they took. What several share counts once.
-type use struct {
-	resident, anonymous int64
-	cpu                 time.Duration
-}
-
-func (p *process) use(t *testing.T) (sum use) {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range stats {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			continue // it has ended
-		}
-		_, after, _ := strings.Cut(string(b), ") ")
-		fields := strings.Fields(after)
-		if len(fields) < 14 || fields[2] != strconv.Itoa(p.cmd.Process.Pid) { // the group
-			continue
-		}
-		user, _ := strconv.ParseInt(fields[11], 10, 64)
-		system, _ := strconv.ParseInt(fields[12], 10, 64)
-		sum.cpu += time.Duration(user+system) * 10 * time.Millisecond // Linux counts in hundredths
-		rollup, err := os.ReadFile(filepath.Join(filepath.Dir(file), "smaps_rollup"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum.resident += kilobytes(rollup, "Pss:")
-		sum.anonymous += kilobytes(rollup, "Pss_Anon:")
-	}
-	return sum
-}
-
-func kilobytes(rollup []byte, key string) int64 {
-	for line := range strings.Lines(string(rollup)) {
-		if words := strings.Fields(line); len(words) == 3 && words[0] == key {
-			n, _ := strconv.ParseInt(words[1], 10, 64)
-			return n << 10
-		}
-	}
-	return 0
 }
 
 // beside is a sidecar's container as a process: its files below a folder, its addresses this machine's own.

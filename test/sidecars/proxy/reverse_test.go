@@ -186,8 +186,7 @@ func TestDrain(t *testing.T) {
 		}()
 	}
 	eventually(t, "the requests are under way", func() bool { return p.metric("haproxy_server_current_sessions", `proxy="app"`) == 10 })
-	p.process.signal(syscall.SIGUSR1)
-	eventually(t, "no new request is taken", func() bool { status, _ := get(fresh(), p.url); return status == 0 })
+	p.drain("no new request is taken", func() bool { status, _ := get(fresh(), p.url); return status == 0 })
 	if len(answers) > 0 {
 		t.Error("the requests were over before the proxy was told to end")
 	}
@@ -239,6 +238,20 @@ func (p *proxy) reload(done func() bool) {
 		if time.Since(asked) > time.Second {
 			asked = time.Now()
 			p.process.signal(syscall.SIGUSR2)
+		}
+		return done()
+	})
+}
+
+// drain tells the proxy to end until that is seen: HAProxy's master, which starts itself anew once its worker runs, may miss a signal
+// at that moment.
+func (p *proxy) drain(what string, done func() bool) {
+	p.t.Helper()
+	var asked time.Time
+	eventually(p.t, what, func() bool {
+		if time.Since(asked) > time.Second {
+			asked = time.Now()
+			p.process.signal(syscall.SIGUSR1)
 		}
 		return done()
 	})
