@@ -16,7 +16,7 @@ PACKAGES = $$($(GO) list ./... | grep -vE '($(ROOT_ONLY))$$')
 PROGRAMS = control-plane
 endif
 
-.PHONY: help demo test unit lint golden generate check-generated cluster cluster-down cluster-programs build-cluster images test-images test-sidecars e2e qemu fuzz fuzz-short bench prove setup control-plane build clean
+.PHONY: help demo test unit lint golden generate check-generated cluster cluster-down cluster-programs build-cluster images test-images test-sidecars e2e qemu qemu-bed fuzz fuzz-short bench prove setup control-plane build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -67,6 +67,9 @@ test-sidecars: setup ## the log-shipper and the proxy themselves, as processes
 qemu: setup ## cgroups of version 2 alone, on a kernel in an emulator
 	@$(GO) test ./test/qemu -count=1 -v -timeout 10m -run '$(RUN)'
 
+qemu-bed: setup cluster-programs ## a whole Kubernetes on cgroups of version 2 alone, in an emulator
+	@$(GO) test -tags prove ./test/qemu -run BedOn -count=1 -v -timeout 30m
+
 lint: ## golangci-lint, with the import table
 	@hack/lint.sh
 
@@ -101,7 +104,8 @@ prove: setup $(PROGRAMS) ## the large counts: 10,000 property cases, 10 minutes 
 	@PILLION_PROVE=1 $(GO) test ./test/chart -run EveryCondition -count=1 -timeout 30m
 	@PILLION_PROVE=1 $(GO) test -C test/sidecars -timeout 20m ./logs
 	@PILLION_PROVE=1 $(GO) test ./cmd/confd -run 'Nginx|HAProxy' -count=1 -v -timeout 30m
-	@PILLION_PROVE=1 E2E_TIMEOUT=60m hack/e2e.sh S19
+	@PILLION_PROVE=1 E2E_TIMEOUT=60m hack/e2e.sh 'S02|S19'
+	@$(MAKE) qemu-bed
 	@PILLION_NODE_CYCLES=10 $(GO) test $(PACKAGES) -count=1 -timeout 60m
 	@$(MAKE) bench
 	@$(MAKE) fuzz

@@ -18,6 +18,7 @@ if [ "$(id -u)" = 0 ]; then
   want buildah buildah
   want unshare util-linux
   want ps procps
+  want mke2fs e2fsprogs
 fi
 [ ${#lacking[@]} -gt 0 ] || exit 0
 echo "setup: installing ${lacking[*]} (apt-get)"

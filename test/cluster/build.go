@@ -2,10 +2,12 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -127,31 +129,61 @@ func Build(ctx context.Context, log io.Writer, with ...string) (string, error) {
 	}
 	defer unlock()
 	lacking := missing(bin, wanted)
-	for i, p := range lacking {
-		fmt.Fprintf(log, "cluster: %s: %d of %d programs that are missing, minutes once\n", p.name, i+1, len(lacking))
-		if err := provide(ctx, log, p, source, bin); err != nil {
+	done := 0
+	for _, batch := range batches(lacking) {
+		fmt.Fprintf(log, "cluster: %s: %d of %d programs that are missing, minutes once\n", said(batch), done+len(batch), len(lacking))
+		if err := provide(ctx, log, batch, source, bin); err != nil {
 			return "", err
 		}
+		done += len(batch)
 	}
 	return bin, nil
 }
 
-// provide links a program into bin from its module's own directory, so that another pin in one module does not let the
-// programs of all be built again.
-func provide(ctx context.Context, log io.Writer, p program, source, bin string) error {
-	dir, err := cacheDir(source, log, p.module)
+// batches are what is built at once: programs of one module whose packages have their names. Built in turn, each would have
+// one processor wait while the other links.
+func batches(ps []program) (out [][]program) {
+	for _, p := range ps {
+		own := func(o program) bool { return o.module == p.module && path.Base(o.pkg) == o.name }
+		if i := len(out) - 1; i >= 0 && own(p) && own(out[i][0]) {
+			out[i] = append(out[i], p)
+			continue
+		}
+		out = append(out, []program{p})
+	}
+	return out
+}
+
+// said names programs for people.
+func said(ps []program) string { return strings.Join(names(ps), ", ") }
+
+// provide links programs of one module into bin from the module's own directory, so that another pin in one module does not
+// let the programs of all be built again.
+func provide(ctx context.Context, log io.Writer, batch []program, source, bin string) error {
+	dir, err := cacheDir(source, log, batch[0].module)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if len(missing(dir, []program{p})) > 0 {
-		if err := buildProgram(ctx, log, p, source, dir); err != nil {
+	if lacking := missing(dir, batch); len(lacking) > 0 {
+		if err := buildPrograms(ctx, log, lacking, source, dir); err != nil {
 			return err
 		}
 	}
-	return os.Link(filepath.Join(dir, p.name), filepath.Join(bin, p.name))
+	for _, p := range batch {
+		if err := os.Link(filepath.Join(dir, p.name), filepath.Join(bin, p.name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Programs are the names of what Build makes sure of.
+func Programs(with ...string) ([]string, error) {
+	wanted, err := selectPrograms(with)
+	return names(wanted), err
 }
 
 func selectPrograms(with []string) ([]program, error) {
@@ -188,19 +220,28 @@ func names(ps []program) []string {
 	return out
 }
 
-// buildProgram builds under a temporary name and renames, so that a program in bin is always a whole one.
-func buildProgram(ctx context.Context, log io.Writer, p program, source, bin string) error {
+// buildPrograms builds a batch in a directory of its own and renames, so that a program in bin is always a whole one.
+func buildPrograms(ctx context.Context, log io.Writer, batch []program, source, bin string) error {
 	began := time.Now()
 	seconds := func() int { return int(time.Since(began).Seconds()) }
-	partial := filepath.Join(bin, "."+p.name+".partial")
-	defer os.Remove(partial)
-
 	version, err := kubernetesVersion(source)
 	if err != nil {
 		return err
 	}
-	cmd := niceCommand(ctx, "go", append(buildArgs(version), "-o", partial, p.pkg)...)
-	cmd.Dir = filepath.Join(source, p.module)
+	partial := filepath.Join(bin, ".partial") // one that was killed may have left it
+	if err := errors.Join(os.RemoveAll(partial), os.Mkdir(partial, 0o755)); err != nil {
+		return err
+	}
+	defer os.RemoveAll(partial)
+	args := append(buildArgs(version), "-o", partial)
+	if len(batch) == 1 {
+		args[len(args)-1] = filepath.Join(partial, batch[0].name)
+	}
+	for _, p := range batch {
+		args = append(args, p.pkg)
+	}
+	cmd := niceCommand(ctx, "go", args...)
+	cmd.Dir = filepath.Join(source, batch[0].module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly",
 		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -209,7 +250,7 @@ func buildProgram(ctx context.Context, log io.Writer, p program, source, bin str
 	cmd.Stdout, cmd.Stderr = &output, &output
 
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("build %s: %w", p.name, err)
+		return fmt.Errorf("build %s: %w", said(batch), err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -218,19 +259,25 @@ func buildProgram(ctx context.Context, log io.Writer, p program, source, bin str
 	for {
 		select {
 		case <-tick.C:
-			fmt.Fprintf(log, "cluster: %s: building, %d s\n", p.name, seconds())
+			fmt.Fprintf(log, "cluster: %s: building, %d s\n", said(batch), seconds())
 			continue
-		case err := <-ended:
-			if ctx.Err() != nil {
-				return fmt.Errorf("build %s: %w", p.name, ctx.Err())
-			}
-			if err != nil {
-				return fmt.Errorf("build %s: %w\n%s", p.name, err, lastLines(output.String(), 20))
-			}
+		case err = <-ended:
 		}
-		fmt.Fprintf(log, "cluster: %s: built in %d s\n", p.name, seconds())
-		return os.Rename(partial, filepath.Join(bin, p.name))
+		break
 	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("build %s: %w", said(batch), ctx.Err())
+	case err != nil:
+		return fmt.Errorf("build %s: %w\n%s", said(batch), err, lastLines(output.String(), 20))
+	}
+	for _, p := range batch {
+		if err := os.Rename(filepath.Join(partial, p.name), filepath.Join(bin, p.name)); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(log, "cluster: %s: built in %d s\n", said(batch), seconds())
+	return nil
 }
 
 // niceCommand lets a build that takes every processor for minutes give way to what else the machine does.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -62,14 +63,14 @@ func TestProgramIsBuiltWholeOrNotAtAll(t *testing.T) {
 	tiny := program{name: "tiny", module: "etcd", pkg: "."}
 	var log bytes.Buffer
 	write(t, filepath.Join(source, "etcd", "main.go"), "package main\nfunc main() { forgotten() }\n")
-	err := buildProgram(t.Context(), &log, tiny, source, bin)
+	err := buildPrograms(t.Context(), &log, []program{tiny}, source, bin)
 	if err == nil || !strings.Contains(err.Error(), "undefined: forgotten") {
 		t.Errorf("build = %v, want the compiler's message", err)
 	}
 	wantEmpty(t, bin)
 
 	write(t, filepath.Join(source, "etcd", "main.go"), "package main\nfunc main() {}\n")
-	if err := buildProgram(t.Context(), &log, tiny, source, bin); err != nil {
+	if err := buildPrograms(t.Context(), &log, []program{tiny}, source, bin); err != nil {
 		t.Fatal(err)
 	}
 	if lacking := missing(bin, []program{tiny}); len(lacking) > 0 {
@@ -77,6 +78,35 @@ func TestProgramIsBuiltWholeOrNotAtAll(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "cluster: tiny: built in ") {
 		t.Errorf("log = %q, want the end of the build in it", log.String())
+	}
+}
+
+func TestProgramsOfOneModuleAreBuiltAtOnce(t *testing.T) {
+	var seen []string
+	for _, batch := range batches(programs()) {
+		seen = append(seen, said(batch))
+	}
+	for _, want := range []string{"etcd", "pause", "archive", "coredns",
+		"kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy, kubectl"} {
+		if !slices.Contains(seen, want) {
+			t.Errorf("batches %q, want one of %s", seen, want)
+		}
+	}
+
+	source, bin := moduleSource(t), t.TempDir()
+	var two []program
+	for _, name := range []string{"one", "two"} {
+		two = append(two, program{name: name, module: "etcd", pkg: "./" + name})
+		if err := os.Mkdir(filepath.Join(source, "etcd", name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(source, "etcd", name, "main.go"), "package main\nfunc main() {}\n")
+	}
+	if err := buildPrograms(t.Context(), io.Discard, two, source, bin); err != nil {
+		t.Fatal(err)
+	}
+	if lacking := missing(bin, two); len(lacking) > 0 {
+		t.Errorf("still missing after the build: %v", names(lacking))
 	}
 }
 

@@ -91,5 +91,7 @@ func (c *Cluster) managerArgs() []string {
 		"--cluster-signing-key-file=" + filepath.Join(keys, "ca.key"),
 		"--kube-api-qps=300",
 		"--kube-api-burst=600",
+		// Run by root, it would make a directory below /usr/libexec.
+		"--flex-volume-plugin-dir=" + filepath.Join(c.dir, "volume-plugins"),
 	}
 }

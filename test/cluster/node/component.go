@@ -29,8 +29,8 @@ type Component struct {
 	Inside int
 }
 
-// readyTimeout is far above what a slow machine takes, so that a start cannot hang a test run.
-const readyTimeout = 3 * time.Minute
+// defaultReadyTimeout is far above what a slow machine takes, so that a start cannot hang a test run.
+const defaultReadyTimeout = 3 * time.Minute
 
 // running is a component seen from the supervisor, its parent.
 type running struct {
@@ -78,9 +78,9 @@ func start(p plan, m member, first int, c command) (*running, error) {
 	return r, nil
 }
 
-// await returns when reached does not fail any more, or with the reason why that will not be.
-func (r *running) await(ctx context.Context, reached func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+// await returns when reached does not fail any more, or with the reason why that will not be, after timeout at the latest.
+func (r *running) await(ctx context.Context, timeout time.Duration, reached func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for {
 		err := reached(ctx)
@@ -116,7 +116,7 @@ func lastWords(log string) string {
 
 // run runs a short program on a node, as start does, and returns its output only where it fails.
 func run(ctx context.Context, p plan, first int, stdin, name string, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.ReadyTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = []string{"HOME=" + p.Dir, "PATH=" + p.path()}

@@ -35,6 +35,10 @@ type Config struct {
 	// A kubelet gives a sign every 10 seconds.
 	NodeGrace time.Duration
 
+	// ReadyTimeout is how long each component may take until it does its work; 0 means 3 minutes, far more than a slow machine
+	// takes. An emulated one takes longer.
+	ReadyTimeout time.Duration
+
 	// Detach lets the instance outlive the calling program. Otherwise it ends with it, however that ends.
 	Detach bool
 
@@ -53,7 +57,8 @@ type plan struct {
 	Path  string   // where the machine's programs are
 	Nodes []member // the first also runs the control plane
 
-	NodeGrace time.Duration `json:",omitempty"`
+	NodeGrace    time.Duration `json:",omitempty"`
+	ReadyTimeout time.Duration
 }
 
 // member is one node.
@@ -112,6 +117,12 @@ func newPlan(cfg Config) (plan, error) {
 		return p, fmt.Errorf("node grace %s: want at least %s", cfg.NodeGrace, shortestGrace)
 	}
 	p.NodeGrace = cfg.NodeGrace
+	if cfg.ReadyTimeout < 0 {
+		return p, fmt.Errorf("ready timeout %s: want more than 0", cfg.ReadyTimeout)
+	}
+	if p.ReadyTimeout = cfg.ReadyTimeout; p.ReadyTimeout == 0 {
+		p.ReadyTimeout = defaultReadyTimeout
+	}
 	if len(cfg.NodeMemory) > count {
 		return p, fmt.Errorf("memory of %d nodes, but there are %d", len(cfg.NodeMemory), count)
 	}

@@ -26,6 +26,7 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 		{"negative nodes", Config{Nodes: -1}, "nodes -1: want 1 or 2"},
 		{"memory of a node that is not there", Config{NodeMemory: []int64{1, 1}}, "memory of 2 nodes, but there are 1"},
 		{"grace that a healthy node exceeds", Config{NodeGrace: time.Second}, "node grace 1s: want at least 15s"},
+		{"no time to come up", Config{ReadyTimeout: -time.Second}, "ready timeout -1s: want more than 0"},
 		{"directory that nodes do not see", Config{Dir: "/run/mine"}, "/run/mine: a node does not see the machine's /run: choose another directory"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -7,5 +7,5 @@
 // per controller, both named after the instance and removed by Down. Inside, the usual paths are the instance's own: /run,
 // /var/lib and /var/log are mounted anew, so containerd's and NRI's sockets are where every node has them.
 //
-// It needs Linux 5.8 and root; it runs on hybrid cgroup v1. It is written for pure cgroup v2 too, but was not run there.
+// It needs Linux 5.8 and root; it runs on hybrid cgroup v1 and on cgroup v2 alone (test/qemu shows that).
 package node

@@ -70,6 +70,8 @@ func (s *supervisor) manager() command {
 		"--service-cluster-ip-range=" + serviceRange,
 		"--kube-api-qps=300",
 		"--kube-api-burst=600",
+		// It would make a directory below /usr/libexec, which is the machine's.
+		"--flex-volume-plugin-dir=/var/lib/kubelet/volume-plugins",
 	}
 	if s.NodeGrace > 0 {
 		args = append(args, "--node-monitor-grace-period="+s.NodeGrace.String())

@@ -66,7 +66,7 @@ spec: {podCIDR: %s, podCIDRs: [%s]}
 
 // applyObjects tries for a while: the Namespace kube-system comes soon after the API server is ready.
 func (s *supervisor) applyObjects(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.ReadyTimeout)
 	defer cancel()
 	for _, o := range s.objects() {
 		for {

@@ -99,7 +99,7 @@ func (s *supervisor) launch(ctx context.Context, node int, c command, reached fu
 	}
 	begun := r.Component
 	s.tell(event{Kind: starting, Component: &begun})
-	if err := r.await(ctx, reached); err != nil {
+	if err := r.await(ctx, s.ReadyTimeout, reached); err != nil {
 		return err
 	}
 	s.tell(event{Kind: ready, Component: &r.Component})

@@ -14,9 +14,6 @@ import (
 	"github.com/pillion-dev/pillion/node/cgroup"
 )
 
-// root is where the hierarchy is mounted.
-const root = "/sys/fs/cgroup"
-
 // resources are a container's, as the runtime's specification has them.
 type resources struct {
 	CPU     *cpu              `json:"cpu,omitempty"`

@@ -29,6 +29,7 @@ import (
 const usage = `usage: cluster build [--with PROGRAM,...]
        cluster control-plane [--dir DIR]
        cluster up [--name NAME] [--dir DIR] [--nodes 1|2] [--node-memory SIZE,...] [--node-grace DURATION]
+                  [--ready-timeout DURATION]
        cluster status [--name NAME] [--dir DIR]
        cluster exec [--name NAME] [--dir DIR] [--node 1|2] -- COMMAND [ARGUMENT...]
        cluster load [--name NAME] [--dir DIR] IMAGE.tar...

@@ -25,6 +25,7 @@ type nodeFlags struct {
 	nodes, on  int
 	nodeMemory string
 	nodeGrace  time.Duration
+	ready      time.Duration
 }
 
 func newNodeFlags(command string, stderr io.Writer) *nodeFlags {
@@ -36,6 +37,7 @@ func newNodeFlags(command string, stderr io.Writer) *nodeFlags {
 		f.set.IntVar(&f.nodes, "nodes", 1, "how many nodes, 1 or 2")
 		f.set.StringVar(&f.nodeMemory, "node-memory", "", "what Pods may have on each node, for example 1280Mi,2Gi (default all)")
 		f.set.DurationVar(&f.nodeGrace, "node-grace", 0, "how long after its last sign of life a node is taken for lost (default Kubernetes' own)")
+		f.set.DurationVar(&f.ready, "ready-timeout", 0, "how long each component may take to come up (default 3m)")
 	case "exec":
 		f.set.IntVar(&f.on, "node", 1, "node to run the command on")
 	}
@@ -81,7 +83,9 @@ func runNode(ctx context.Context, command string, args []string, stdout, stderr 
 }
 
 func (f *nodeFlags) up(ctx context.Context, stdout, stderr io.Writer) error {
-	cfg := node.Config{Name: f.name, Dir: f.dir, Nodes: f.nodes, NodeGrace: f.nodeGrace, Detach: true, Log: stderr}
+	cfg := node.Config{
+		Name: f.name, Dir: f.dir, Nodes: f.nodes, NodeGrace: f.nodeGrace, ReadyTimeout: f.ready, Detach: true, Log: stderr,
+	}
 	for _, size := range list(f.nodeMemory) {
 		q, err := resource.ParseQuantity(size)
 		if err != nil {
