@@ -3,9 +3,7 @@ package etcd_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,14 +130,14 @@ func TestCompactionIsFollowedByReadingAnew(t *testing.T) {
 	c := etcdtest.Start(t, 1, false)
 	client := c.Client()
 	client.Set("/up/1", "a", "/up/2", "b")
-	p := startProxy(t, strings.TrimPrefix(c.URLs()[0], "http://"))
-	f := follow(t, &etcd.Backend{Nodes: []string{"http://" + p.l.Addr().String()}, Log: logger()}, "/up")
+	p := c.Way(0)
+	f := follow(t, &etcd.Backend{Nodes: []string{p.URL()}, Log: logger()}, "/up")
 	f.becomes(map[string]string{"/up/1": "a", "/up/2": "b"})
-	p.cut(true)
+	p.Cut()
 	client.Unset("/up/1")
 	client.Set("/up/3", "c", "/up/2", "changed")
 	client.CompactAll()
-	p.cut(false)
+	p.Mend()
 	f.becomes(map[string]string{"/up/2": "changed", "/up/3": "c"})
 	client.Set("/up/4", "d")
 	f.becomes(map[string]string{"/up/2": "changed", "/up/3": "c", "/up/4": "d"})
@@ -297,62 +295,4 @@ func TestTooMuchIsRefused(t *testing.T) {
 	c.Client().Fill("/up", 200, strings.Repeat("x", 10000))
 	c.Client().Fill("/up/more", 1600, strings.Repeat("x", 10000))
 	follow(t, &etcd.Backend{Nodes: c.URLs(), Log: logger()}, "/up").fails("the keys below /up hold more than 16777216 bytes: name fewer in the template resources")
-}
-
-// proxy passes connections on, until it is cut.
-type proxy struct {
-	l  net.Listener
-	to string
-
-	mu    sync.Mutex
-	off   bool
-	conns []net.Conn
-}
-
-func startProxy(t *testing.T, to string) *proxy {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{l: l, to: to}
-	t.Cleanup(func() { l.Close(); p.cut(true) })
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			p.pass(in)
-		}
-	}()
-	return p
-}
-
-func (p *proxy) pass(in net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	out, err := net.Dial("tcp", p.to)
-	if err != nil || p.off {
-		in.Close()
-		return
-	}
-	p.conns = append(p.conns, in, out)
-	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
-		go func() {
-			_, _ = io.Copy(pair[1], pair[0])
-			pair[1].Close()
-		}()
-	}
-}
-
-// cut ends all connections and takes no more, or takes them again.
-func (p *proxy) cut(off bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.off = off
-	for _, c := range p.conns {
-		c.Close()
-	}
-	p.conns = nil
 }

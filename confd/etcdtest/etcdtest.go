@@ -286,6 +286,15 @@ func (c *Client) Restrict(path, password string) {
 	}
 }
 
+// Password gives the user reader another; root's client alone may.
+func (c *Client) Password(password string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err := c.UserChangePassword(ctx, "reader", password)
+	must(c.t, err)
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

@@ -79,7 +79,11 @@ func (s *Sidecar) Environment(elsewhere map[string]string) []string {
 	env := map[string]string{}
 	for _, e := range s.Container.Env {
 		env[e.Name] = strings.ReplaceAll(e.Value, "$$", "$")
-		if e.ValueFrom != nil {
+		switch from := e.ValueFrom; {
+		case from == nil:
+		case from.ResourceFieldRef != nil && from.ResourceFieldRef.Resource == "limits.cpu":
+			env[e.Name] = fmt.Sprint(s.Container.Resources.Limits.Cpu().Value()) // rounded up, as the kubelet does
+		default:
 			env[e.Name] = elsewhere[e.Name]
 		}
 	}

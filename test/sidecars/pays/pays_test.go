@@ -25,7 +25,7 @@ const (
 // What the four together may have idle, and one of ours (adapter, confd) idle and at work, in MB. docs/sidecars/log-shipper.md
 // says what each has its share for.
 const (
-	mostResident  = 65
+	mostResident  = 60
 	mostAnonymous = 30
 	mostOfOurs    = 15
 )
