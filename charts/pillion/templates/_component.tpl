@@ -136,7 +136,9 @@ spec:
             httpGet: {path: /healthz, port: metrics}
             periodSeconds: 10
             timeoutSeconds: 5
-            failureThreshold: 6
+            failureThreshold: 3
+            {{- /* Who has not answered for half a minute has nothing to drain. */}}
+            terminationGracePeriodSeconds: 5
           resources: {{- toYaml $c.resources | nindent 12 }}
           securityContext: {{- include "pillion.securityContext" $root | nindent 12 }}
           volumeMounts:
