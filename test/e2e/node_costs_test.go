@@ -89,9 +89,7 @@ func (s *scene) openAll(client cri.RuntimeServiceClient) map[string]*cgroup.Dir 
 	h, err := cgroup.Find()
 	s.must(err)
 	out := map[string]*cgroup.Dir{}
-	answer, err := client.ListContainers(s.ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{State: &cri.ContainerStateValue{State: cri.ContainerState_CONTAINER_RUNNING}}})
-	s.must(err)
-	for _, c := range answer.GetContainers() {
+	for _, c := range s.lasting(client) {
 		status, err := client.ContainerStatus(s.ctx, &cri.ContainerStatusRequest{ContainerId: c.GetId(), Verbose: true})
 		s.must(err)
 		var info struct{ Pid int }
@@ -107,6 +105,22 @@ func (s *scene) openAll(client cri.RuntimeServiceClient) map[string]*cgroup.Dir 
 		s.Fatalf("%d containers run here", len(out))
 	}
 	return out
+}
+
+// lasting are the containers of this node, once those of the rows before are gone.
+func (s *scene) lasting(client cri.RuntimeServiceClient) []*cri.Container {
+	s.Helper()
+	running := &cri.ContainerFilter{State: &cri.ContainerStateValue{State: cri.ContainerState_CONTAINER_RUNNING}}
+	stay := []string{s.namespace, system, "kube-system", "cert-manager"}
+	var found []*cri.Container
+	s.eventually("the Pods of other rows are gone", func() (bool, error) {
+		answer, err := client.ListContainers(s.ctx, &cri.ListContainersRequest{Filter: running})
+		found = answer.GetContainers()
+		return !slices.ContainsFunc(found, func(c *cri.Container) bool {
+			return !slices.Contains(stay, c.GetLabels()["io.kubernetes.pod.namespace"])
+		}), err
+	})
+	return found
 }
 
 // askRuntime asks for what a kubelet asks for where it takes the runtime's word.
