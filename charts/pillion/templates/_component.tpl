@@ -71,21 +71,29 @@ spec:
       {{- with $c.tolerations }}
       tolerations: {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with $c.affinity }}
-      affinity: {{- toYaml . | nindent 8 }}
-      {{- end }}
+      affinity:
+        {{- if $c.affinity }}
+        {{- toYaml $c.affinity | nindent 8 }}
+        {{- else }}
+        {{- /* Zones are no second constraint below: the scheduler gives up all spreading over nodes that lack one of the labels. */}}
+        podAntiAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+            - weight: 100
+              podAffinityTerm:
+                topologyKey: topology.kubernetes.io/zone
+                labelSelector:
+                  matchLabels: {{- include "pillion.selectorLabels" (list $root $name) | nindent 20 }}
+        {{- end }}
       topologySpreadConstraints:
         {{- if $c.topologySpreadConstraints }}
         {{- toYaml $c.topologySpreadConstraints | nindent 8 }}
         {{- else }}
-        {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
         - maxSkew: 1
-          topologyKey: {{ . }}
+          topologyKey: kubernetes.io/hostname
           whenUnsatisfiable: ScheduleAnyway
           labelSelector:
             matchLabels: {{- include "pillion.selectorLabels" (list $root $name) | nindent 14 }}
           matchLabelKeys: [pod-template-hash]
-        {{- end }}
         {{- end }}
       containers:
         - name: {{ $name }}
