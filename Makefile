@@ -104,7 +104,7 @@ prove: setup $(PROGRAMS) ## the large counts: 10,000 property cases, 10 minutes 
 	@PILLION_PROVE=1 $(GO) test ./test/chart -run EveryCondition -count=1 -timeout 30m
 	@PILLION_PROVE=1 $(GO) test -C test/sidecars -timeout 20m ./logs
 	@PILLION_PROVE=1 $(GO) test ./cmd/confd -run 'Nginx|HAProxy' -count=1 -v -timeout 30m
-	@PILLION_PROVE=1 E2E_TIMEOUT=60m hack/e2e.sh 'S02|S19'
+	@PILLION_PROVE=1 E2E_TIMEOUT=60m hack/e2e.sh 'S02|S07|S19'
 	@$(MAKE) qemu-bed
 	@PILLION_NODE_CYCLES=10 $(GO) test $(PACKAGES) -count=1 -timeout 60m
 	@$(MAKE) bench
