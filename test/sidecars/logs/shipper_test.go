@@ -19,30 +19,14 @@ import (
 	"time"
 
 	"github.com/pillion-dev/pillion/test/sidecars/inject"
+	"github.com/pillion-dev/pillion/test/sidecars/programs"
 	"github.com/pillion-dev/pillion/test/sidecars/receiver"
 )
 
-// program is the collector, built from collector/distribution.
-var program string
+// built is the folder of the collector.
+var built string
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "pillion-collector-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "log-shipper")
-		build := exec.Command("go", "build", "-tags", "grpcnotrace", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", program, ".")
-		build.Dir, build.Env = "../../../collector/distribution", append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build the collector: %v\n%s", err, out)
-			return 1
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { os.Exit(programs.Main(m, &built, "log-shipper")) }
 
 // lines is the full count, of which a run that need not prove it writes a tenth.
 func lines(full int) int {
@@ -120,7 +104,7 @@ func (s *shipper) command(before ...string) *exec.Cmd {
 	for _, arg := range s.sidecar.Container.Args {
 		args = append(args, s.here(arg))
 	}
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command(filepath.Join(built, "log-shipper"), args...)
 	cmd.Env = s.sidecar.Environment(map[string]string{
 		"POD_NAMESPACE": "shop", "POD_NAME": "shop-0", "POD_UID": "0a1b", "NODE_NAME": "node-1", "AUTHORIZATION": "Bearer t0p $ecret",
 	})

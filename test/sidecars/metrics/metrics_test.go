@@ -17,9 +17,9 @@ import (
 )
 
 // Programs and whose metrics they are, by the beginning of their names.
-var programs = []string{"otelcol", "haproxy", "confd", "adapter", "runner"}
+var prefixes = []string{"otelcol", "haproxy", "confd", "adapter", "runner"}
 
-var named = regexp.MustCompile(`\b(?:` + strings.Join(programs, "|") + `)_[a-z_]+`)
+var named = regexp.MustCompile(`\b(?:` + strings.Join(prefixes, "|") + `)_[a-z_]+`)
 
 // asked gives every metric in the dashboard's queries, and the panel that asks for it.
 func asked(t *testing.T) map[string]string {
@@ -64,7 +64,7 @@ func TestEveryMetricOfTheDashboardIsServed(t *testing.T) {
 		of[program]++
 		eventually(t, panel+": "+program+" serves "+name, func() bool { return strings.Contains(get(at[program]), "\n# TYPE "+name+" ") })
 	}
-	for _, program := range programs {
+	for _, program := range prefixes {
 		if of[program] < 3 {
 			t.Errorf("the dashboard asks for %d metrics of %s", of[program], program)
 		}

@@ -15,33 +15,14 @@ import (
 	"testing"
 
 	"github.com/pillion-dev/pillion/test/sidecars/inject"
+	"github.com/pillion-dev/pillion/test/sidecars/programs"
 )
 
 // built is the folder of the programs.
 var built string
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "pillion-sidecars-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		built = dir
-		for program, from := range map[string]struct{ dir, pkg string }{
-			"log-shipper": {"../../../collector/distribution", "."}, "confd": {"../../..", "./cmd/confd"},
-			"adapter": {"../../..", "./cmd/adapter"}, "runner": {"../../..", "./cmd/runner"},
-		} {
-			build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(dir, program), from.pkg)
-			build.Dir, build.Env = from.dir, append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly")
-			if out, err := build.CombinedOutput(); err != nil {
-				fmt.Fprintf(os.Stderr, "build %s: %v\n%s", program, err, out)
-				return 1
-			}
-		}
-		return m.Run()
-	}())
+	os.Exit(programs.Main(m, &built, "log-shipper", "confd", "adapter", "runner"))
 }
 
 // sidecar is one whose Pod is a folder, in which all that its container has lies as it does there.

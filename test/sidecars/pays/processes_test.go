@@ -4,7 +4,6 @@ package pays
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -17,35 +16,13 @@ import (
 	"time"
 
 	"github.com/pillion-dev/pillion/test/sidecars/inject"
+	"github.com/pillion-dev/pillion/test/sidecars/programs"
 )
 
-// programs are built once, as the images' are.
-var programs string
+// built is the folder of the programs, built once, as the images' are.
+var built string
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "pillion-pays-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		programs = dir
-		for _, b := range [][2]string{{"../../../collector/distribution", "."}, {"../../..", "./cmd/adapter"}, {"../../..", "./cmd/confd"}} {
-			name := filepath.Base(b[1])
-			if b[1] == "." {
-				name = "log-shipper"
-			}
-			build := exec.Command("go", "build", "-tags", "grpcnotrace", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), b[1])
-			build.Dir, build.Env = b[0], append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly")
-			if out, err := build.CombinedOutput(); err != nil {
-				fmt.Fprintf(os.Stderr, "build %s: %v\n%s", name, err, out)
-				return 1
-			}
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { os.Exit(programs.Main(m, &built, "log-shipper", "adapter", "confd")) }
 
 // process is a program that ends with the test; its children are part of it.
 type process struct {
@@ -55,7 +32,7 @@ type process struct {
 
 func run(t *testing.T, env []string, program string, args ...string) *process {
 	t.Helper()
-	if at := filepath.Join(programs, program); !strings.Contains(program, "/") {
+	if at := filepath.Join(built, program); !strings.Contains(program, "/") {
 		if _, err := os.Stat(at); err == nil {
 			program = at
 		} else if program, err = exec.LookPath(program); err != nil {
