@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -114,20 +113,6 @@ func hostTable() (bool, error) {
 	defer n.Close()
 	found, err := redirect.Read(n)
 	return found != nil, err
-}
-
-// TestAProfileThatComesLate refuses a Pod until its profile is there.
-func TestAProfileThatComesLate(t *testing.T) {
-	b := newBed(t, "v2.4.2")
-	s := b.sandbox("web", statusOf(`mesh.three "redirect":true`))
-	if err := b.run(s); err == nil || !strings.Contains(err.Error(), "does not know the profile yet") {
-		t.Fatal(err)
-	}
-	b.profile("mesh.three", testProfiles["mesh.one"])
-	b.await("the Pod can be made", func() error { return b.run(s) })
-	if got, want := b.table(s).Hash, b.wants("mesh.one", redirect.Proxy{}, redirect.Active); got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
 }
 
 // TestTheHelperIsAway makes sandboxes and containers while there is no plugin. Whatever comes next heals it: the next event,
@@ -272,127 +257,6 @@ func TestDirectAfterProxy(t *testing.T) {
 	if got, want := b.table(s).Hash, b.wants("mesh.two", redirect.Proxy{}, redirect.Drain); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-}
-
-// TestAJoinerIsInItsTargetsNamespace has a container created there, and looks whether it is.
-func TestAJoinerIsInItsTargetsNamespace(t *testing.T) {
-	b := newBed(t, "v2.4.2")
-	s := b.sandbox("web", statusOf(`joiner.one "join":"app"`))
-	if err := b.run(s); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := b.create(s, "joiner"); err == nil || !strings.Contains(err.Error(), "container joiner waits for app") {
-		t.Errorf("with no target: %v", err)
-	}
-	c, _, err := b.create(s, "app")
-	if err != nil {
-		t.Fatal(err)
-	}
-	target, err := b.start(s, c, syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID})
-	if err != nil {
-		t.Fatal(err)
-	}
-	joiner, res, err := b.create(s, "joiner")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := res.GetAdjust().GetLinux().GetNamespaces()
-	if len(got) != 1 || got[0].GetType() != "pid" {
-		t.Fatalf("adjusted: %v", res)
-	}
-	want, err := namespace.InodeOf(fmt.Sprintf("/proc/%d/ns/pid", target.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if at, err := namespace.InodeOf(got[0].GetPath()); err != nil || at != want {
-		t.Errorf("the path leads to %d, %v, want %d", at, err, want)
-	}
-	// A process that is somewhere else, as where a runtime ignores the adjustment, is not let run.
-	if _, err := b.start(s, joiner, syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}); err == nil || !strings.Contains(err.Error(), "and not in that of app") {
-		t.Errorf("elsewhere: %v", err)
-	}
-	if _, err := os.Stat(got[0].GetPath()); err == nil {
-		t.Error("the namespace is held open after the start")
-	}
-	target.kill(t)
-	if _, _, err := b.create(s, "joiner"); err == nil || !strings.Contains(err.Error(), "it has ended") {
-		t.Errorf("with a dead target: %v", err)
-	}
-}
-
-// TestAForeignProcessIsNotJoined gives the target's number to a process of another container.
-func TestAForeignProcessIsNotJoined(t *testing.T) {
-	b := newBed(t, "v2.4.2")
-	s, other := b.sandbox("web", statusOf(`joiner.one "join":"app"`)), b.sandbox("other", statusOf(meshOne))
-	c, _, err := b.create(other, "app")
-	if err != nil {
-		t.Fatal(err)
-	}
-	foreign, err := b.start(other, c, syscall.SysProcAttr{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c, _, err = b.create(s, "app"); err != nil {
-		t.Fatal(err)
-	}
-	c.Pid = uint32(foreign.cmd.Process.Pid)
-	if err := b.runtime.StartContainer(t.Context(), &adaptation.StartContainerRequest{Pod: s.PodSandbox, Container: c}); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := b.create(s, "joiner"); err == nil || !strings.Contains(err.Error(), "is not of container") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestOldRuntimesCannotJoin(t *testing.T) {
-	b := newBed(t, "v2.1.4")
-	s := b.sandbox("web", statusOf(`joiner.one "join":"app"`))
-	if _, _, err := b.create(s, "joiner"); err == nil || !strings.Contains(err.Error(), "containerd v2.1.4 cannot do that; it takes containerd 2.2 or CRI-O 1.34") {
-		t.Errorf("got %v", err)
-	}
-	for _, c := range []struct {
-		runtime, version string
-		want             bool
-	}{{"containerd", "v2.2.0", true}, {"containerd", "2.4.2~ds1", true}, {"containerd", "v3.0.0-rc.1", true}, {"containerd", "1.7.35", false}, {"cri-o", "1.34.0", true},
-		{"cri-o", "1.33.9", false}, {"CRI-O", "2.0", true}, {"other", "9.9", false}, {"containerd", "", false}} {
-		if got := featuresOf(c.runtime, c.version).Joins; got != c.want {
-			t.Errorf("%s %s: %v", c.runtime, c.version, got)
-		}
-	}
-}
-
-// TestProfilesAreAConfigMap replaces the directory as the kubelet does, by a symbolic link.
-func TestProfilesAreAConfigMap(t *testing.T) {
-	b := newBed(t, "v2.4.2")
-	dir := filepath.Join(b.dir, "map")
-	write := func(version, revision string) {
-		t.Helper()
-		if err := os.MkdirAll(filepath.Join(dir, version), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, version, "mesh."+revision), []byte(testProfiles["mesh.one"]), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		for _, link := range [][2]string{{version, "..new"}, {filepath.Join("..data", "mesh."+revision), "mesh." + revision}} {
-			if err := os.Symlink(link[0], filepath.Join(dir, link[1])); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.Rename(filepath.Join(dir, "..new"), filepath.Join(dir, "..data")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("..1", "one")
-	p, err := OpenProfiles(dir, b.agent.Log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go p.Watch(t.Context())
-	if names, _ := p.Names(); len(names) != 1 || names[0] != "mesh.one" {
-		t.Fatalf("%v", names)
-	}
-	write("..2", "two")
-	b.await("the new one is known", func() error { _, err := p.Get("mesh", "two"); return err })
 }
 
 func TestOneHelperANode(t *testing.T) {

@@ -4,138 +4,13 @@ package runner
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
-
-	"github.com/prometheus/common/expfmt"
 )
-
-// started is a runner of scripts, in the test's own process.
-type started struct {
-	*Runner
-	dir, socket string
-	log         *logged
-	stop        func()
-}
-
-// logged is a log that is read while it is written.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func start(t *testing.T, jobs string, scripts map[string]string) *started {
-	t.Helper()
-	s := &started{dir: t.TempDir(), log: &logged{}}
-	for name, text := range scripts {
-		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.socket = filepath.Join(s.dir, "r.sock")
-	config := fmt.Sprintf("listen: 127.0.0.1:0\nsocket: %s\nscripts: %s\ninclude: %s/jobs.yaml\ndirectory: %s\ngrace: 2s\njobs: [%s]\n", s.socket, s.dir, s.dir, s.dir, jobs)
-	if err := os.WriteFile(filepath.Join(s.dir, "runner.yaml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var err error
-	s.Runner, err = New(Options{Config: filepath.Join(s.dir, "runner.yaml"), Reload: 20 * time.Millisecond, Version: "test", Log: slog.New(slog.NewTextHandler(s.log, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx) }()
-	s.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the runner ends with %v", err)
-		}
-	})
-	t.Cleanup(s.stop)
-	eventually(t, "the socket is there", func() bool { _, err := os.Stat(s.socket); return err == nil })
-	return s
-}
-
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if holds() {
-			return
-		}
-	}
-	t.Fatalf("it does not come about that %s", what)
-}
-
-func (s *started) run(t *testing.T, job string) (code int, out, errs string) {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	code, err := Ask(t.Context(), s.socket, job, &stdout, &stderr)
-	if err != nil {
-		return -1, stdout.String(), err.Error()
-	}
-	return code, stdout.String(), stderr.String()
-}
-
-// shows fails where the metrics lack a line.
-func (s *started) shows(t *testing.T, line string) {
-	t.Helper()
-	all, err := s.metrics.registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	for _, mf := range all {
-		if _, err := expfmt.MetricFamilyToText(&b, mf); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !strings.Contains(b.String(), line+"\n") {
-		t.Errorf("the metrics lack %s", line)
-	}
-}
-
-// last is what the socket says of a job.
-func (s *started) last(t *testing.T, job string) jobStatus {
-	t.Helper()
-	var b bytes.Buffer
-	if err := Status(t.Context(), s.socket, &b); err != nil {
-		t.Fatal(err)
-	}
-	var st status
-	if err := json.Unmarshal(b.Bytes(), &st); err != nil {
-		t.Fatal(err)
-	}
-	for _, j := range st.Jobs {
-		if j.Name == job {
-			return j
-		}
-	}
-	t.Fatalf("there is no job %s", job)
-	return jobStatus{}
-}
 
 func TestScriptsOfEveryKindAreRun(t *testing.T) {
 	shell, err := os.ReadFile("/bin/echo") // a program in place of a script
@@ -190,62 +65,6 @@ func TestScriptsOfEveryKindAreRun(t *testing.T) {
 	}
 	if code, _, said := s.run(t, "nope"); code != -1 || !strings.HasPrefix(said, "no such job; there are: plain, first-line,") {
 		t.Errorf("an unknown job: %d %s", code, said)
-	}
-}
-
-// TestNothingOfARunIsLeft ends scripts that leave processes behind, in the group and out of it, and looks for them.
-func TestNothingOfARunIsLeft(t *testing.T) {
-	const left = "sleep 1234 & setsid sleep 1234 & (setsid sh -c 'trap \"\" TERM; sleep 1234' &)\n"
-	s := start(t, "{name: ends}, {name: stays, timeout: 1s}, {name: deaf, timeout: 1s}", map[string]string{
-		"ends":  left + "true",
-		"stays": left + "sleep 1234",
-		"deaf":  "trap '' TERM\n" + left + "while true; do sleep 1234; done",
-	})
-	for job, code := range map[string]int{"ends": 0, "stays": 143, "deaf": 137} {
-		got, _, said := s.run(t, job)
-		if got != code {
-			t.Errorf("%s: exit code %d, want %d", job, got, code)
-		}
-		if timeout := strings.Contains(said, "took longer than its timeout"); timeout != (code != 0) {
-			t.Errorf("%s: %s", job, said)
-		}
-		for _, p := range processes() {
-			if p.has(fmt.Sprintf("%s=%s/%d/1", markVariable, job, os.Getpid())) {
-				t.Errorf("%s: process %d is left", job, p.pid)
-			}
-			if p.ended && p.parent == os.Getpid() {
-				t.Errorf("%s: process %d is a zombie", job, p.pid)
-			}
-		}
-	}
-}
-
-// TestManyRunsAtOnceKeepTheirExitStatus has orphans end in between, which the runner reaps and os/exec must not miss.
-func TestManyRunsAtOnceKeepTheirExitStatus(t *testing.T) {
-	var jobs []string
-	scripts := map[string]string{}
-	for i := range 20 {
-		jobs = append(jobs, fmt.Sprintf("{name: j%d}", i))
-		scripts[fmt.Sprintf("j%d", i)] = fmt.Sprintf("for i in 1 2 3 4 5; do (true &); (setsid true &); done\nexit %d", i)
-	}
-	s := start(t, strings.Join(jobs, ", "), scripts)
-	var all sync.WaitGroup
-	for i := range 20 {
-		all.Go(func() {
-			for range 3 {
-				if code, _, said := s.run(t, fmt.Sprintf("j%d", i)); code != i {
-					t.Errorf("exit code %d, want %d: %s", code, i, said)
-				}
-			}
-		})
-	}
-	all.Wait()
-	s.stop()
-	s.reaper.reap()
-	for _, p := range processes() {
-		if p.ended && p.parent == os.Getpid() {
-			t.Errorf("process %d is a zombie", p.pid)
-		}
 	}
 }
 
@@ -365,60 +184,5 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 	if n := strings.Count(s.log.String(), "stream=stdout"); n != 7+500+1 {
 		t.Errorf("%d lines are logged", n)
-	}
-}
-
-func TestTheSocketIsOurs(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "deep", "r.sock")
-	for range 2 { // the second finds what the first left behind
-		l, err := listenUnix(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o666 {
-			t.Errorf("%v %v", info, err)
-		}
-		l.(interface{ SetUnlinkOnClose(bool) }).SetUnlinkOnClose(false)
-		l.Close()
-	}
-	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := listenUnix(file); err == nil {
-		t.Error("a file is replaced by the socket")
-	}
-	if err := Status(t.Context(), filepath.Join(dir, "none"), &bytes.Buffer{}); err == nil || !strings.HasPrefix(err.Error(), "no runner at ") {
-		t.Errorf("error %v", err)
-	}
-}
-
-// TestTheReaperLeavesOthersAlone has a process of this test end, which the test waits for itself.
-func TestTheReaperLeavesOthersAlone(t *testing.T) {
-	r, err := newReaper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("/bin/sh", "-c", "exit 7")
-	if err := r.start(func() (int, error) { err := cmd.Start(); return cmd.Process.Pid, err }); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "it ends", func() bool {
-		r.reap()
-		for _, p := range processes() {
-			if p.pid == cmd.Process.Pid {
-				return p.ended
-			}
-		}
-		return true
-	})
-	err = cmd.Wait()
-	r.waited(cmd.Process.Pid)
-	if code := cmd.ProcessState.ExitCode(); code != 7 {
-		t.Errorf("exit code %d: %v", code, err)
-	}
-	if syscall.Kill(cmd.Process.Pid, 0) == nil {
-		t.Error("it is there still")
 	}
 }

@@ -84,3 +84,5 @@ func catalogContainers(entry string) (names []string) {
 	}
 	return names
 }
+
+func nonNil(text string) []string { return append([]string{}, split(text, ",")...) }

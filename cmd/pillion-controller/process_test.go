@@ -2,22 +2,14 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pillion-dev/pillion/program/programtest"
 )
 
-// asController makes the test binary, which holds the whole command, be pillion-controller itself.
-const asController = "PILLION_TEST_AS_CONTROLLER"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asController) != "" {
-		main()
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { programtest.Main(m, main) }
 
 // kubeconfig names an API server where nobody is.
 const kubeconfig = "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: \"https://127.0.0.1:1\"}}]\n" +
@@ -43,8 +35,8 @@ func TestControllerThatCannotServeSaysWhyAndEnds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			flags := append([]string{"--listen-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", "--leader-election-namespace=n"}, c.flags...)
-			cmd := exec.CommandContext(t.Context(), os.Args[0], flags...)
-			cmd.Env = append(os.Environ(), asController+"=1", "TMPDIR="+dir, "KUBERNETES_SERVICE_HOST=")
+			cmd := programtest.Command(t.Context(), flags...)
+			cmd.Env = append(cmd.Env, "TMPDIR="+dir, "KUBERNETES_SERVICE_HOST=")
 			out, err := cmd.CombinedOutput()
 			if err == nil || !strings.Contains(string(out), c.want) {
 				t.Errorf("%v, no %q in: %s", err, c.want, out)

@@ -19,18 +19,10 @@ import (
 
 	"github.com/pillion-dev/pillion/node"
 	"github.com/pillion-dev/pillion/node/namespace"
+	"github.com/pillion-dev/pillion/program/programtest"
 )
 
-// asProgram has the test binary be pillion-node.
-const asProgram = "PILLION_TEST_PROGRAM"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { programtest.Main(m, main) }
 
 // numbers of the capabilities that the chart may give.
 var numbers = map[string]uintptr{"SYS_ADMIN": unix.CAP_SYS_ADMIN, "NET_ADMIN": unix.CAP_NET_ADMIN, "SYS_PTRACE": unix.CAP_SYS_PTRACE}
@@ -54,8 +46,7 @@ func run(t *testing.T, has []string, args ...string) (stdout, stderr string, err
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd := programtest.Command(ctx, args...)
 	cmd.Cancel = func() error { // it may be ending by itself
 		time.Sleep(time.Second)
 		return cmd.Process.Signal(unix.SIGTERM)

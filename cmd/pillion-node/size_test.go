@@ -21,6 +21,7 @@ import (
 
 	"github.com/pillion-dev/pillion/node/cgroup"
 	"github.com/pillion-dev/pillion/node/namespace"
+	"github.com/pillion-dev/pillion/program/programtest"
 )
 
 // TestTheHelperIsSmall measures the real program, with the chart's capabilities, called by NRI's own runtime side: with nothing
@@ -180,8 +181,7 @@ func startHelper(t *testing.T, socket string) *helper {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	cmd := exec.Command("/proc/self/exe", "agent", hostProcess(), "--state-dir="+dir, "--profiles="+profiles, "--metrics-address=127.0.0.1:0", "--nri-socket="+socket)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd := programtest.Command(context.Background(), "agent", hostProcess(), "--state-dir="+dir, "--profiles="+profiles, "--metrics-address=127.0.0.1:0", "--nri-socket="+socket)
 	stderr, err := cmd.StderrPipe()
 	if err == nil {
 		err = withOnly(given(t), cmd.Start)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -15,18 +16,11 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/pillion-dev/pillion/program/programtest"
 )
 
-// asWebhook makes the test binary, which holds the whole command, be pillion-webhook itself.
-const asWebhook = "PILLION_TEST_AS_WEBHOOK"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asWebhook) != "" {
-		main()
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { programtest.Main(m, main) }
 
 // process is a running pillion-webhook.
 type process struct {
@@ -43,8 +37,8 @@ type process struct {
 func launch(t *testing.T, flags ...string) *process {
 	t.Helper()
 	p := &process{exited: make(chan struct{}), roots: x509.NewCertPool()}
-	p.cmd = exec.Command(os.Args[0], append([]string{"--listen-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0"}, flags...)...)
-	p.cmd.Env = append(os.Environ(), asWebhook+"=1", "TMPDIR="+t.TempDir())
+	p.cmd = programtest.Command(context.Background(), append([]string{"--listen-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0"}, flags...)...)
+	p.cmd.Env = append(p.cmd.Env, "TMPDIR="+t.TempDir())
 	out, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
 	if err != nil {
 		t.Fatal(err)

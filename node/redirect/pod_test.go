@@ -337,3 +337,19 @@ func threads(t *testing.T) int {
 	}
 	return len(list)
 }
+
+var everything = Spec{Inbound: 15006, Outbound: 15001, InboundExcept: []Ports{{9000, 9010}}, OutboundExcept: []Ports{{5432, 5432}},
+	CIDRExcept: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8:1::/48")}}
+
+// ensure loads a table, as the helper does.
+func (p *pod) ensure(s Spec, proxy Proxy, phase Phase) bool {
+	p.t.Helper()
+	if errs := s.Validate(nil); len(errs) > 0 {
+		p.t.Fatal(errs.ToAggregate())
+	}
+	changed, err := (&Loader{}).Ensure(p.pod, NewTable(&s, &proxy, phase))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return changed
+}

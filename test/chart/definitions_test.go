@@ -7,7 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/pillion-dev/pillion/api/crds"
 )
 
 // others' kinds that the chart has, by the module that brings their definitions, the directory whose go.mod pins it, and
@@ -86,4 +92,41 @@ func othersFiles(t *testing.T) (files []string) {
 		}
 	}
 	return files
+}
+
+// TestDefinitionsAreThoseOfTheAPI compares the rendered definitions with the generated ones.
+func TestDefinitionsAreThoseOfTheAPI(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		got := ofKind(t, objects(t, render(t, "--set", fmt.Sprintf("crds.keep=%v", keep))), "CustomResourceDefinition")
+		var want, rendered []map[string]any
+		for _, text := range crds.All() {
+			var v map[string]any
+			if err := yaml.Unmarshal(text, &v); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, v)
+		}
+		for _, o := range got {
+			var v map[string]any
+			if err := json.Unmarshal(o.JSON, &v); err != nil {
+				t.Fatal(err)
+			}
+			meta := v["metadata"].(map[string]any)
+			delete(meta, "labels")
+			annotations := meta["annotations"].(map[string]any)
+			if is := annotations["helm.sh/resource-policy"]; keep != (is == "keep") {
+				t.Errorf("keep is %v, and %s has %v", keep, o, is)
+			}
+			delete(annotations, "helm.sh/resource-policy")
+			rendered = append(rendered, v)
+		}
+		if diff := cmp.Diff(want, rendered); diff != "" {
+			t.Errorf("(-api/crds +chart)\n%s", diff)
+		}
+	}
+	for _, o := range objects(t, render(t)) {
+		if strings.HasPrefix(o.APIVersion, "pillion.dev/") {
+			t.Errorf("%s: helm cannot look its kind up before the definitions are installed", o)
+		}
+	}
 }

@@ -117,3 +117,26 @@ func TestS11HealthOfMetricsAndMetricsOfAPage(t *testing.T) {
 		}
 	})
 }
+
+// adapterHealth looks at examples/adapter-health for TestCompositions.
+func (s *scene) adapterHealth() {
+	web := &s.ready("app=web", 1, "adapter")[0]
+	for _, line := range []string{"# HELP nginx_connections Connections by state.\n# TYPE nginx_connections gauge\n", `nginx_connections{source="nginx",state="Reading"} 0`,
+		`nginx_connections{source="nginx",state="Writing"} 1`} {
+		s.tells(web, 9180, "/metrics", http.StatusOK, line)
+	}
+	s.tells(web, 9180, "/healthz", http.StatusOK, "load: holds\nidle-connections: holds\n")
+	s.eventually("under load it is 503", func() (bool, error) {
+		for range 100 {
+			s.page(web, http.MethodGet, 8080, "/")
+		}
+		status, body := s.page(web, http.MethodGet, 9180, "/healthz")
+		return status == http.StatusServiceUnavailable && strings.HasPrefix(body, "load: broken for ") && strings.Contains(body, "rate('nginx_requests_total') < 5"), nil
+	})
+	s.tells(web, 9180, "/healthz", http.StatusOK, "load: holds\n")
+	s.tells(web, 9180, "/-/status", http.StatusOK, "idle-connections")
+	s.in("patch", "configmap", "web-adapter", "--type=merge", "--patch", `{"data":{"more.yaml":"pages:\n  - name: nginx\n    prt: 8081\n"}}`)
+	s.tells(web, 9180, "/metrics", http.StatusOK, "\nadapter_config_good{source=\"adapter\"} 0")
+	s.tells(web, 9180, "/-/status", http.StatusOK, "prt")
+	s.tells(web, 9180, "/metrics", http.StatusOK, `nginx_connections{source="nginx",state="Reading"} 0`)
+}
