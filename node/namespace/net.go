@@ -3,7 +3,6 @@ package namespace
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -67,20 +66,21 @@ func (n *Net) Close() error { return n.file.Close() }
 // Fd is its file descriptor, until it is closed.
 func (n *Net) Fd() int { return int(n.file.Fd()) }
 
+// Entry is for a thread to enter it.
+func (n *Net) Entry() Entry { return Entry{n.file, unix.CLONE_NEWNET} }
+
 // Within runs f on a thread of its own in the namespace: sockets that f opens belong there.
-func (n *Net) Within(f func() error) error { return In(f, Entry{n.file, unix.CLONE_NEWNET}) }
+func (n *Net) Within(f func() error) error { return In(f, n.Entry()) }
 
 // Holds checks that one of the addresses, which are the Pod's, is there: a path may lead somewhere else by now.
 func (n *Net) Holds(ips []netip.Addr) error {
 	return n.Within(func() error {
-		addrs, err := net.InterfaceAddrs()
+		found, err := addresses()
 		if err != nil {
 			return err
 		}
-		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil && slices.Contains(ips, p.Addr()) {
-				return nil
-			}
+		if slices.ContainsFunc(ips, func(ip netip.Addr) bool { return slices.Contains(found, ip) }) {
+			return nil
 		}
 		return fmt.Errorf("the network namespace has none of the Pod's addresses %v", ips)
 	})

@@ -46,15 +46,15 @@ type Entry struct {
 }
 
 // OnHost runs f on a thread of its own in the cgroup namespace of that path, such as /proc/1/ns/cgroup: levels and paths of
-// cgroups are counted from there. An empty path is where the process is.
-func OnHost(cgroupns string, f func() error) error {
+// cgroups are counted from there. An empty path is where the process is. The thread is in the namespaces of these files too.
+func OnHost(cgroupns string, f func() error, enter ...Entry) error {
 	if cgroupns == "" {
-		return OnThread(f)
+		return In(f, enter...)
 	}
 	file, err := os.Open(cgroupns)
 	if err != nil {
 		return fmt.Errorf("the host's cgroup namespace: %w", err)
 	}
 	defer file.Close()
-	return In(f, Entry{file, unix.CLONE_NEWCGROUP})
+	return In(f, append([]Entry{{file, unix.CLONE_NEWCGROUP}}, enter...)...)
 }

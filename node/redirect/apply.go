@@ -22,11 +22,7 @@ type Loader struct {
 // Ensure has a network namespace hold exactly this table. It reports whether it had to change anything. The table is replaced
 // whole, in one transaction: until it succeeds, and where it fails, the old one holds.
 func (l *Loader) Ensure(n *namespace.Net, t *Table) (changed bool, err error) {
-	err = namespace.OnHost(l.CgroupNamespace, func() error {
-		conn, err := nftables.New(nftables.WithNetNSFd(n.Fd()))
-		if err != nil {
-			return fmt.Errorf("nftables: %w", err)
-		}
+	err = l.within(n, func(conn *nftables.Conn) error {
 		is, err := read(conn)
 		if err != nil {
 			return err
@@ -46,11 +42,7 @@ func (l *Loader) Ensure(n *namespace.Net, t *Table) (changed bool, err error) {
 
 // Remove takes the table out of a network namespace, if it is there.
 func (l *Loader) Remove(n *namespace.Net) error {
-	return namespace.OnThread(func() error {
-		conn, err := nftables.New(nftables.WithNetNSFd(n.Fd()))
-		if err != nil {
-			return fmt.Errorf("nftables: %w", err)
-		}
+	return l.within(n, func(conn *nftables.Conn) error {
 		table := &nftables.Table{Family: nftables.TableFamilyINet, Name: TableName}
 		conn.AddTable(table) // so that there is one to delete
 		conn.DelTable(table)
@@ -59,6 +51,19 @@ func (l *Loader) Remove(n *namespace.Net) error {
 		}
 		return nil
 	})
+}
+
+// within runs f with one connection to the tables of a network namespace, on a thread that is there: the library would take a
+// thread for every question.
+func (l *Loader) within(n *namespace.Net, f func(*nftables.Conn) error) error {
+	return namespace.OnHost(l.CgroupNamespace, func() error {
+		conn, err := nftables.New(nftables.AsLasting())
+		if err != nil {
+			return fmt.Errorf("nftables: %w", err)
+		}
+		defer func() { _ = conn.CloseLasting() }() // what was asked is answered
+		return f(conn)
+	}, n.Entry())
 }
 
 // write puts the transaction together.

@@ -35,11 +35,7 @@ type FoundRule struct {
 
 // Read gives the table of a network namespace, nil where there is none.
 func Read(n *namespace.Net) (found *Found, err error) {
-	err = namespace.OnThread(func() error {
-		conn, err := nftables.New(nftables.WithNetNSFd(n.Fd()))
-		if err != nil {
-			return fmt.Errorf("nftables: %w", err)
-		}
+	err = new(Loader).within(n, func(conn *nftables.Conn) (err error) {
 		found, err = read(conn)
 		return err
 	})
