@@ -159,4 +159,14 @@ func drawCase(t *rapid.T, catalog *sidecars.Catalog) podCase {
 	return c
 }
 
+// run injects the case, counts its outcome, and gives what came of it as run does.
+func (c podCase) run(t *rapid.T, catalog *sidecars.Catalog, outcomes map[string]int) (*sidecars.Result, []byte) {
+	res, after, err := run(catalog, c.json, &c.ns)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, c)
+	}
+	outcomes[string(res.Outcome)]++
+	return res, after
+}
+
 func (c podCase) String() string { return fmt.Sprintf("%s\nNamespace %+v", c.json, c.ns) }

@@ -52,11 +52,7 @@ func TestPropertyInjection(t *testing.T) {
 	catalog := propertyCatalog(t)
 	check(t, func(t *rapid.T, outcomes map[string]int) {
 		c := drawCase(t, catalog)
-		res, after, err := run(catalog, c.json, &c.ns)
-		if err != nil {
-			t.Fatalf("%v\n%s", err, c)
-		}
-		outcomes[string(res.Outcome)]++
+		res, after := c.run(t, catalog, outcomes)
 		for range 2 {
 			again, _, err := run(catalog, c.json, &c.ns)
 			if err != nil {

@@ -22,11 +22,7 @@ func TestPropertyForgedStatus(t *testing.T) {
 		if c.json, err = json.Marshal(c.pod); err != nil {
 			t.Fatal(err)
 		}
-		res, after, err := run(catalog, c.json, &c.ns)
-		if err != nil {
-			t.Fatalf("%v\n%s", err, c)
-		}
-		outcomes[string(res.Outcome)]++
+		res, after := c.run(t, catalog, outcomes)
 		if pod, err := sidecars.ReadPod(c.json); err != nil {
 			t.Fatal(err)
 		} else if err := applies(c.json, sidecars.Uninject(pod)); err != nil {

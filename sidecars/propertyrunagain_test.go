@@ -23,11 +23,7 @@ func TestPropertyRunAgain(t *testing.T) {
 	catalog := propertyCatalog(t)
 	check(t, func(t *rapid.T, outcomes map[string]int) {
 		c := drawCase(t, catalog)
-		res, after, err := run(catalog, c.json, &c.ns)
-		if err != nil {
-			t.Fatalf("%v\n%s", err, c)
-		}
-		outcomes[string(res.Outcome)]++
+		_, after := c.run(t, catalog, outcomes)
 		if after == nil {
 			return
 		}
