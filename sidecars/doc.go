@@ -5,7 +5,8 @@
 // with holes. [Inject] reads the annotations of a Pod and its Namespace (request.go), looks the entries up, checks every
 // parameter (parameter.go, types.go) and brings the entries into order (order.go). It then gathers all additions in a
 // plan (plan.go), rule by rule. One file turns the plan into operations (patch.go): RFC 6902 "add", against the Pod as it
-// was given. [Uninject] is the inverse, from the status annotation.
+// was given. [Uninject] is the inverse, from the status annotation. A [Workspace] (workspace.go) is Inject with memory to use
+// again.
 //
 // A rule of injection is a file. Its opening comment says what the rule is, what it reads, what it adds, and which golden
 // cases in test/golden/cases show it:

@@ -168,11 +168,13 @@ func (e *Entry) paramNames() []string {
 }
 
 // defaults are the values when a Pod sets nothing.
-func (e *Entry) defaults() []value {
-	values := make([]value, len(e.params))
+func (e *Entry) defaults() []value { return e.appendDefaults(make([]value, 0, len(e.params))) }
+
+func (e *Entry) appendDefaults(values []value) []value {
 	for i := range e.params {
-		values[i] = e.params[i].fallback
-		values[i].from = FromDefault
+		v := e.params[i].fallback
+		v.from = FromDefault
+		values = append(values, v)
 	}
 	return values
 }

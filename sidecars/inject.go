@@ -9,16 +9,23 @@ import (
 // Inject answers what becomes of a Pod: nothing, a patch, or a refusal with every reason. It reads the Pod and never
 // writes it; the same input gives the same bytes. The Namespace may be the zero value where nothing is known of it.
 func Inject(c *Catalog, pod *Pod, ns *Namespace) *Result {
+	return new(Workspace).Inject(c, pod, ns)
+}
+
+// Inject is the package's Inject. Patch and Settings of its Result hold until the Workspace is used again.
+func (w *Workspace) Inject(c *Catalog, pod *Pod, ns *Namespace) *Result {
+	w.values = w.values[:0]
 	req := newRequest(pod, ns)
 	if why := req.skip(); why != ReasonNone {
 		req.warnOfKeys(nil)
 		return &Result{Outcome: Skipped, Reason: why, Warnings: req.warnings}
 	}
-	req.read(c)
+	req.read(c, w)
 	if len(req.errs) > 0 {
 		return req.refuse(req.errs)
 	}
-	p := newPlan(req)
+	p := newPlan(req, w.buffer(req.entries))
+	defer w.keep(p)
 	p.gather()
 	if len(p.errs) > 0 {
 		return req.refuse(p.errs)

@@ -88,18 +88,16 @@ func (w *patchWriter) list(path string, present bool, before int, items [][]byte
 	switch {
 	case len(items) == 0:
 	case !present:
-		size := len("[]") + len(items)
-		for _, it := range items {
-			size += len(it)
-		}
-		dst := append(make([]byte, 0, size), '[')
-		for i, it := range items {
-			if i > 0 {
-				dst = append(dst, ',')
+		w.add(path, w.plan.json(func(dst []byte) []byte {
+			dst = append(dst, '[')
+			for i, it := range items {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = append(dst, it...)
 			}
-			dst = append(dst, it...)
-		}
-		w.add(path, append(dst, ']'))
+			return append(dst, ']')
+		}))
 	default:
 		for i, it := range items {
 			at := "-"

@@ -87,20 +87,16 @@ type containerAddition struct {
 	sidecar      int
 }
 
-// besides is room for what an entry gets beside its ready text, in bytes: mounts, values, its part of the status.
-const besides = 768
-
-func newPlan(r *request) *plan {
-	p := &plan{req: r, pod: r.pod}
+// newPlan is of a request that could be read; what it adds is written into buf.
+func newPlan(r *request, buf []byte) *plan {
+	p := &plan{req: r, pod: r.pod, buf: buf}
 	p.sidecars = make([]*sidecar, len(r.entries))
-	all, size := make([]sidecar, len(r.entries)), 0
+	all := make([]sidecar, len(r.entries))
 	for i, e := range r.entries {
-		size += e.size + besides
 		p.sidecars[i] = &all[i]
 		all[i] = sidecar{entry: e, values: r.values[i], joined: make([]joint, len(e.volumes)),
 			now: v1alpha1.InjectedSidecar{Name: e.Name, Revision: e.Revision}}
 	}
-	p.buf = make([]byte, 0, size)
 	p.volumes = make([]addition, 0, 4*len(r.entries))
 	p.annotations = make([]addition, 0, 3*len(r.entries))
 	p.classifyQoS()

@@ -50,14 +50,16 @@ func check(t *testing.T, property func(t *rapid.T, outcomes map[string]int)) {
 
 func TestPropertyInjection(t *testing.T) {
 	catalog := propertyCatalog(t)
+	var used sidecars.Workspace // by all cases before
 	check(t, func(t *rapid.T, outcomes map[string]int) {
 		c := drawCase(t, catalog)
 		res, after := c.run(t, catalog, outcomes)
-		for range 2 {
-			again, _, err := run(catalog, c.json, &c.ns)
+		for _, w := range []*sidecars.Workspace{{}, &used} {
+			pod, err := sidecars.ReadPod(c.json)
 			if err != nil {
 				t.Fatal(err)
 			}
+			again := w.Inject(catalog, pod, &c.ns)
 			if a, b := sidecars.AppendPatch(nil, res.Patch), sidecars.AppendPatch(nil, again.Patch); string(a) != string(b) {
 				t.Fatalf("the same input gave another patch:\n%s\n%s\n%s", a, b, c)
 			}

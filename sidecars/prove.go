@@ -142,7 +142,7 @@ func (pr *proof) at(values []value) {
 // planOn plans the entry, alone.
 func (e *Entry) planOn(pod *Pod, ns *Namespace, values []value) *plan {
 	req := &request{pod: pod, ns: ns, names: []string{e.Name}, entries: []*Entry{e}, values: [][]value{values}, asksFrom: FromPod}
-	p := newPlan(req)
+	p := newPlan(req, new(Workspace).buffer(req.entries))
 	p.gather()
 	return p
 }

@@ -74,7 +74,7 @@ func (r *request) skip() Reason {
 }
 
 // read looks the entries up and checks every parameter.
-func (r *request) read(c *Catalog) {
+func (r *request) read(c *Catalog, w *Workspace) {
 	r.helper = c.helper
 	if !r.checkSize() {
 		r.failurePolicy()
@@ -102,7 +102,7 @@ func (r *request) read(c *Catalog) {
 		r.sort(c)
 	}
 	for _, e := range r.entries {
-		r.values = append(r.values, r.readValues(e))
+		r.values = append(r.values, r.readValues(e, w.defaults(e)))
 	}
 	r.warnings = nil
 	r.warnOfKeys(c)
@@ -158,8 +158,8 @@ func (r *request) lookup(key string) (string, Source, bool) {
 	return v, FromNamespace, ok
 }
 
-func (r *request) readValues(e *Entry) []value {
-	values := e.defaults()
+// readValues puts what is set in the place of the defaults.
+func (r *request) readValues(e *Entry, values []value) []value {
 	for i := range e.params {
 		p := &e.params[i]
 		text, from, ok := r.lookup(p.key)

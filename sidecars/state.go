@@ -108,7 +108,7 @@ type comparison struct {
 
 func newComparison(e *Entry, pod *Pod, ns *Namespace) comparison {
 	r := &request{pod: pod, ns: ns}
-	c := comparison{entry: e, values: r.readValues(e)}
+	c := comparison{entry: e, values: r.readValues(e, e.defaults())}
 	if len(r.errs) > 0 {
 		c.unfit = "today it would not be injected: " + r.errs[0].Error()
 	}

@@ -40,8 +40,9 @@ func (d *decision) message() string {
 	return cut(d.warnings[0].Code+": "+d.warnings[0].Text, maxMessage)
 }
 
-// decide answers a decoded review. required says that the caller is the webhook entry of Namespaces that require sidecars.
-func (h *Handler) decide(req *request, required bool) decision {
+// decide answers the decoded review of a call.
+func (h *Handler) decide(c *call) decision {
+	req, required := &c.review.Request, c.required
 	if why := h.leftAlone(req); why != sidecars.ReasonNone {
 		return decision{outcome: sidecars.Skipped, reason: why}
 	}
@@ -58,7 +59,7 @@ func (h *Handler) decide(req *request, required bool) decision {
 		ns.Labels = labels
 	}
 	entries := h.catalog()
-	res := h.inject(entries, &req.Object, &ns)
+	res := h.inject(&c.core, entries, &req.Object, &ns)
 	return decision{
 		outcome:  res.Outcome,
 		reason:   res.Reason,

@@ -15,7 +15,7 @@ import (
 	"github.com/pillion-dev/pillion/sidecars"
 )
 
-func panics(*sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result {
+func panics(*sidecars.Workspace, *sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result {
 	panic("deliberate")
 }
 

@@ -45,8 +45,8 @@ type Handler struct {
 	bodyBytes    atomic.Int64
 	calls        sync.Pool
 	panics       panicLog
-	// inject is sidecars.Inject, or what a test puts in its place.
-	inject func(*sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result
+	// inject is the core, or what a test puts in its place.
+	inject func(*sidecars.Workspace, *sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result
 }
 
 // NewHandler makes a Handler.
@@ -71,7 +71,7 @@ func NewHandler(o Options) *Handler {
 		catalog: o.Catalog, namespace: o.Namespace, ownNamespace: o.OwnNamespace,
 		log: o.Log, metrics: o.Metrics, maxInFlight: int64(o.MaxInFlight),
 		calls:  sync.Pool{New: func() any { return new(call) }},
-		inject: sidecars.Inject,
+		inject: (*sidecars.Workspace).Inject,
 	}
 }
 
@@ -84,6 +84,7 @@ type call struct {
 	body     []byte
 	out      []byte
 	patch    []byte
+	core     sidecars.Workspace
 	// reserved is this body's part of Handler.bodyBytes.
 	reserved int64
 	replied  bool
@@ -137,7 +138,7 @@ func (h *Handler) done(c *call) {
 	if max(cap(c.body), cap(c.out), cap(c.patch)) > keep {
 		return
 	}
-	*c = call{body: c.body[:0], out: c.out[:0], patch: c.patch[:0]}
+	*c = call{body: c.body[:0], out: c.out[:0], patch: c.patch[:0], core: c.core}
 	h.calls.Put(c)
 }
 
@@ -149,7 +150,7 @@ func (h *Handler) answer(c *call) *httpError {
 	if time.Now().After(c.deadline) {
 		c.decision = unavailable(Late, h.requiredIn(c, c.review.Request.Namespace))
 	} else {
-		c.decision = h.decide(&c.review.Request, c.required)
+		c.decision = h.decide(c)
 	}
 	c.out, c.patch = appendAnswer(c.out[:0], c.review.Request.UID, &c.decision, c.patch)
 	return nil

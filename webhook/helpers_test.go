@@ -63,7 +63,9 @@ func testOptions(t testing.TB) Options {
 // answering makes a handler whose core gives that result.
 func answering(t testing.TB, res *sidecars.Result) *Handler {
 	h := NewHandler(testOptions(t))
-	h.inject = func(*sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result { return res }
+	h.inject = func(*sidecars.Workspace, *sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result {
+		return res
+	}
 	return h
 }
 

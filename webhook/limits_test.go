@@ -91,7 +91,7 @@ func TestOneReviewTooManyIsAnsweredAtOnce(t *testing.T) {
 	o.MaxInFlight = 2
 	h := NewHandler(o)
 	entered, leave := make(chan bool), make(chan bool)
-	h.inject = func(*sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result {
+	h.inject = func(*sidecars.Workspace, *sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result {
 		entered <- true
 		<-leave
 		return &sidecars.Result{Outcome: sidecars.Unchanged}
@@ -149,7 +149,7 @@ func TestWhereSidecarsAreRequiredNoFailureLetsAPodThrough(t *testing.T) {
 	for _, c := range []struct {
 		name, path string
 		namespace  func(string) (sidecars.Namespace, bool)
-		inject     func(*sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result
+		inject     func(*sidecars.Workspace, *sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result
 		want       string
 	}{
 		{"panic, by its Namespace", PathMutate, known("required"), panics, "P900: Pillion failed on this Pod; the Namespace requires sidecars, so the Pod is refused: try again"},
@@ -179,7 +179,7 @@ func TestThePathOfRequiredNamespacesOverridesALabelNotSeenYet(t *testing.T) {
 	}
 	h := NewHandler(o)
 	var got map[string]string
-	h.inject = func(_ *sidecars.Catalog, _ *sidecars.Pod, ns *sidecars.Namespace) *sidecars.Result {
+	h.inject = func(_ *sidecars.Workspace, _ *sidecars.Catalog, _ *sidecars.Pod, ns *sidecars.Namespace) *sidecars.Result {
 		got = ns.Labels
 		return &sidecars.Result{Outcome: sidecars.Unchanged}
 	}

@@ -70,11 +70,11 @@ func TestAHandlerIsReadyWhenACannedReviewGetsTheRightAnswer(t *testing.T) {
 	h := NewHandler(o)
 	for _, c := range []struct {
 		name, want string
-		inject     func(*sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result
+		inject     func(*sidecars.Workspace, *sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result
 	}{
-		{"as it is", "", sidecars.Inject},
+		{"as it is", "", h.inject},
 		{"it panics", "a canned review panics: deliberate", panics},
-		{"it allows everything", "a canned review gets the wrong answer: ", func(*sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result {
+		{"it allows everything", "a canned review gets the wrong answer: ", func(*sidecars.Workspace, *sidecars.Catalog, *sidecars.Pod, *sidecars.Namespace) *sidecars.Result {
 			return &sidecars.Result{Outcome: sidecars.Unchanged}
 		}},
 	} {
