@@ -21,6 +21,8 @@ type Options struct {
 	HostNetwork uint64
 	// CgroupNamespace is the path of the node's cgroup namespace; empty: the process is in it.
 	CgroupNamespace string
+	// CgroupRoot is where this process's cgroup namespace begins.
+	CgroupRoot cgroup.Root
 	// Cgroup2 is where the hierarchy of version 2 is mounted; empty where there is none.
 	Cgroup2 string
 	// Hierarchies are where the node's cgroups are mounted, and Supported which files containers have there.
@@ -60,7 +62,7 @@ func NewAgent(o Options) *Agent {
 	a.deadline.Store(int64(defaultDeadline))
 	a.features.Store(&Features{})
 	a.Profiles.changed = a.profilesChanged
-	a.ledger = newLedger(o.Hierarchies, o.CgroupNamespace, func(name, revision string) bool { _, err := a.Profiles.Get(name, revision); return err == nil })
+	a.ledger = newLedger(o.Hierarchies, o.CgroupRoot, func(name, revision string) bool { _, err := a.Profiles.Get(name, revision); return err == nil })
 	a.Metrics.registry.MustRegister(a.ledger)
 	a.Metrics.inMode(ModeNone)
 	a.profilesChanged()
@@ -284,7 +286,7 @@ func (a *Agent) Reconcile(ctx context.Context) {
 			if !a.managed(p) || ctx.Err() != nil {
 				continue
 			}
-			if err := p.doing(func() error { a.account(p); return a.redirect(p) }); err != nil {
+			if err := p.doing(func() error { a.account(p); p.ruled = ruled{}; return a.redirect(p) }); err != nil {
 				a.Log.Warn("reconcile", "pod", p.String(), "error", err)
 			}
 		}

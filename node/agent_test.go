@@ -175,6 +175,40 @@ func TestRulesThatSomebodyChangedComeBack(t *testing.T) {
 	})
 }
 
+// TestRulesAreLookedAtWhereSomethingIsNew deletes them too: what a container brings that the rules do not follow from has nobody
+// look, the proxy's process does.
+func TestRulesAreLookedAtWhereSomethingIsNew(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	s := b.sandbox("web", statusOf(meshOne))
+	if err := b.run(s); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&redirect.Loader{}).Remove(s.net); err != nil {
+		t.Fatal(err)
+	}
+	app, _, err := b.create(s, "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.start(s, app, syscall.SysProcAttr{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.table(s); got.Hash != "" {
+		t.Errorf("the rules were loaded for a container that they do not follow from: %+v", got)
+	}
+	mesh, _, err := b.create(s, "mesh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := b.start(s, mesh, syscall.SysProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.table(s).Hash, b.wants("mesh.one", proxy.proxy(t), redirect.Active); got != want {
+		t.Errorf("after the proxy's start: %q, want %q", got, want)
+	}
+}
+
 // TestASlowPodIsRefusedInTime holds a Pod up: it is refused before the runtime would give the plugin up and go on without it,
 // and other Pods are answered.
 func TestASlowPodIsRefusedInTime(t *testing.T) {

@@ -114,7 +114,7 @@ func (a *Agent) dropBurst(p *pod, name string) error {
 	if ctr == nil || ctr.pid == 0 {
 		return nil
 	}
-	paths, err := a.ledger.pathsOf(ctr.pid)
+	paths, err := a.CgroupRoot.PathsOf(ctr.pid)
 	if err != nil {
 		return err
 	}

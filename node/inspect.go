@@ -104,7 +104,7 @@ func (a *Agent) lookContainer(name string, ctr *container) (*view.Container, err
 		}
 		c.Namespaces[kind] = inode
 	}
-	paths, err := a.ledger.pathsOf(ctr.pid)
+	paths, err := a.CgroupRoot.PathsOf(ctr.pid)
 	if err != nil {
 		return nil, err
 	}

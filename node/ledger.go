@@ -2,16 +2,13 @@ package node
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pillion-dev/pillion/node/cgroup"
-	"github.com/pillion-dev/pillion/node/namespace"
 )
 
 // ledger counts what the sidecars of injected Pods use, by entry and revision: those that run and those that have ended. It
@@ -19,7 +16,7 @@ import (
 // used since the last one is not its own, and that is told too: it is what the Pod used beyond its containers.
 type ledger struct {
 	hierarchies cgroup.Hierarchies
-	cgroupns    string
+	root        cgroup.Root
 	// known reports whether an entry's revision is the cluster's, so that its name may label a metric.
 	known func(name, revision string) bool
 
@@ -63,8 +60,8 @@ func (p *podAccount) count(live time.Duration) time.Duration {
 // ledgerEvery is the time between two readings.
 const ledgerEvery = 15 * time.Second
 
-func newLedger(h cgroup.Hierarchies, cgroupns string, known func(name, revision string) bool) *ledger {
-	return &ledger{hierarchies: h, cgroupns: cgroupns, known: known, accounts: map[string]*account{}, pods: map[string]*podAccount{}, ended: map[label]cgroup.Usage{}}
+func newLedger(h cgroup.Hierarchies, root cgroup.Root, known func(name, revision string) bool) *ledger {
+	return &ledger{hierarchies: h, root: root, known: known, accounts: map[string]*account{}, pods: map[string]*podAccount{}, ended: map[label]cgroup.Usage{}}
 }
 
 // started opens a container's account. What cannot be read is not counted, and holds nothing up.
@@ -72,7 +69,7 @@ func (l *ledger) started(p *pod, name string, c *container) {
 	if l == nil || p.asks == nil || c.pid == 0 {
 		return
 	}
-	paths, err := l.pathsOf(c.pid)
+	paths, err := l.root.PathsOf(c.pid)
 	if err != nil {
 		return
 	}
@@ -112,15 +109,6 @@ func (l *ledger) openPod(id string, paths cgroup.Paths) {
 	}
 	u, _ := dir.Sample()
 	l.pods[id] = &podAccount{dir: dir, first: u.CPU, last: u.CPU}
-}
-
-func (l *ledger) pathsOf(pid int) (paths cgroup.Paths, err error) {
-	err = namespace.OnHost(l.cgroupns, func() error {
-		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-		paths = cgroup.ParsePaths(string(text))
-		return err
-	})
-	return paths, err
 }
 
 // stopped reads a container for the last time and closes its account.

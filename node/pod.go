@@ -28,6 +28,8 @@ type pod struct {
 	containers map[string]*container
 	proxy      redirect.Proxy
 	phase      redirect.Phase
+	// ruled is the zero value where nothing is known of the rules that are there.
+	ruled ruled
 	// trouble is why the last thing that was done for it failed.
 	trouble error
 	// late is how many things are being done for it, or wait for their turn, for which nobody waits any more.

@@ -79,7 +79,7 @@ func probeRedirect() Capability {
 			return err
 		}
 		defer ns.Close()
-		_, err = new(redirect.Loader).Ensure(ns, redirect.NewTable(&redirect.Spec{Inbound: 1, Outbound: 2, DNS: 3}, &redirect.Proxy{GID: 1}, redirect.Active))
+		_, err = new(redirect.Loader).Ensure(ns, nil, redirect.NewTable(&redirect.Spec{Inbound: 1, Outbound: 2, DNS: 3}, &redirect.Proxy{GID: 1}, redirect.Active))
 		if errors.Is(err, unix.EPERM) {
 			return fmt.Errorf("%w: the helper needs the capability NET_ADMIN", err)
 		}

@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pillion-dev/pillion/node/namespace"
@@ -41,20 +38,42 @@ func (a *Agent) redirect(p *pod) error {
 		return err
 	}
 	defer ns.Close()
-	if len(p.ips) > 0 {
-		if err := ns.Holds(p.ips); err != nil {
-			return err
-		}
-	}
+	return a.rule(p, ns, profile)
+}
+
+// rule has the namespace hold the table. The kernel is asked for what is there only where that is not known, and called at all
+// only where it has to change: most events of a Pod bring nothing new.
+func (a *Agent) rule(p *pod, ns *namespace.Net, profile *Profile) error {
 	if err := a.identify(p, profile); err != nil {
 		return err
 	}
-	changed, err := a.loader.Ensure(ns, redirect.NewTable(profile.Redirect, &p.proxy, p.phase))
+	table := redirect.NewTable(profile.Redirect, &p.proxy, p.phase)
+	now := ruled{ns.Inode, len(p.ips) > 0, table.Hash}
+	if p.ruled == now {
+		return nil
+	}
+	load := a.loader.Ensure
+	if was := p.ruled; was.netns == now.netns && was.proven == now.proven {
+		load = a.loader.Replace // what is there is another table
+	}
+	changed, err := load(ns, p.ips, table)
+	if err == nil {
+		p.ruled = now
+	}
 	if changed {
 		a.Metrics.redirected()
 		a.Log.Info("redirected", "pod", p.String(), "uid", p.uid, "profile", ProfileKey(p.asks.Proxy), "phase", p.phase, "proxy", p.proxy)
 	}
 	return err
+}
+
+// ruled is what is known to be in a Pod's network namespace.
+type ruled struct {
+	netns uint64
+	// proven: it has an address of the Pod's.
+	proven bool
+	// hash is the table's.
+	hash string
 }
 
 // identify finds what tells the proxy's own traffic: the cgroup of its process, if it runs, or else its group.
@@ -88,23 +107,13 @@ func (a *Agent) identify(p *pod, profile *Profile) error {
 
 // cgroupOf gives the path of a container's cgroup of version 2 below the node's root. A process that has another's number by
 // now is told by the container's id.
-func (a *Agent) cgroupOf(c *container) (dir string, err error) {
-	err = namespace.OnHost(a.CgroupNamespace, func() error {
-		text, err := os.ReadFile("/proc/" + strconv.Itoa(c.pid) + "/cgroup")
-		if err != nil {
-			return err
-		}
-		for line := range strings.Lines(string(text)) {
-			if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-				dir = rest
-			}
-		}
-		return nil
-	})
+func (a *Agent) cgroupOf(c *container) (string, error) {
+	paths, err := a.CgroupRoot.PathsOf(c.pid)
 	if err != nil {
 		return "", err
 	}
-	if !path.IsAbs(dir) || path.Clean(dir) != dir || !strings.Contains(dir, c.id) {
+	dir := paths[""]
+	if !strings.Contains(dir, c.id) {
 		return "", fmt.Errorf("process %d is in cgroup %q, which is not that of container %s", c.pid, dir, c.id)
 	}
 	return dir, nil

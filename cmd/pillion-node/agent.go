@@ -89,7 +89,7 @@ func (c *agentConfig) options(log *slog.Logger) (*node.Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	hierarchies, supported, err := c.cgroups()
+	hierarchies, root, supported, err := c.cgroups()
 	if err != nil {
 		return nil, err
 	}
@@ -98,22 +98,32 @@ func (c *agentConfig) options(log *slog.Logger) (*node.Options, error) {
 		return nil, err
 	}
 	return &node.Options{Profiles: profiles, HostNetwork: host, CgroupNamespace: filepath.Join(c.procDir, "ns/cgroup"), Cgroup2: cgroup2,
-		Hierarchies: hierarchies, Supported: supported,
+		Hierarchies: hierarchies, CgroupRoot: root, Supported: supported,
 		RuntimeHandlers: append([]string{""}, c.handlers...), LeftAlone: c.leftAlone, Log: log, Metrics: node.NewMetrics()}, nil
 }
 
-// cgroups finds where cgroups are, and which files there are: the helper is in a container's cgroup itself.
-func (c *agentConfig) cgroups() (cgroup.Hierarchies, cgroup.Supported, error) {
+// cgroups finds where cgroups are, where this process's namespace of them begins, and which files there are: the helper is in a
+// container's cgroup itself.
+func (c *agentConfig) cgroups() (cgroup.Hierarchies, cgroup.Root, cgroup.Supported, error) {
 	h, err := cgroup.Find()
 	if err != nil {
-		return nil, cgroup.Supported{}, err
+		return nil, nil, cgroup.Supported{}, err
 	}
-	var own []byte
-	err = namespace.OnHost(filepath.Join(c.procDir, "ns/cgroup"), func() (err error) { own, err = os.ReadFile("/proc/self/cgroup"); return err })
+	own := func() (cgroup.Paths, error) {
+		text, err := os.ReadFile("/proc/self/cgroup")
+		return cgroup.ParsePaths(string(text)), err
+	}
+	here, err := own()
 	if err != nil {
-		return nil, cgroup.Supported{}, fmt.Errorf("the node's cgroup namespace: %w: the helper needs the capabilities SYS_ADMIN, to enter it, and SYS_PTRACE", err)
+		return nil, nil, cgroup.Supported{}, err
 	}
-	return h, h.Supports(cgroup.ParsePaths(string(own))), nil
+	var there cgroup.Paths
+	err = namespace.OnHost(filepath.Join(c.procDir, "ns/cgroup"), func() (err error) { there, err = own(); return err })
+	if err != nil {
+		return nil, nil, cgroup.Supported{}, fmt.Errorf("the node's cgroup namespace: %w: the helper needs the capabilities SYS_ADMIN, to enter it, and SYS_PTRACE", err)
+	}
+	root, err := cgroup.NewRoot(there, here)
+	return h, root, h.Supports(there), err
 }
 
 // serve runs until the context ends. The rules of Pods stay: they end with the Pods.

@@ -60,7 +60,7 @@ func TestTheGateOpensOnlyWithTheTable(t *testing.T) {
 		loaded := make(chan error, 1)
 		go func() {
 			time.Sleep(300 * time.Millisecond)
-			_, err := new(redirect.Loader).Ensure(ns, table)
+			_, err := new(redirect.Loader).Ensure(ns, nil, table)
 			loaded <- err
 		}()
 		if err := wait(10 * time.Second); err != nil {

@@ -72,18 +72,17 @@ func (n *Net) Entry() Entry { return Entry{n.file, unix.CLONE_NEWNET} }
 // Within runs f on a thread of its own in the namespace: sockets that f opens belong there.
 func (n *Net) Within(f func() error) error { return In(f, n.Entry()) }
 
-// Holds checks that one of the addresses, which are the Pod's, is there: a path may lead somewhere else by now.
-func (n *Net) Holds(ips []netip.Addr) error {
-	return n.Within(func() error {
-		found, err := addresses()
-		if err != nil {
-			return err
-		}
-		if slices.ContainsFunc(ips, func(ip netip.Addr) bool { return slices.Contains(found, ip) }) {
-			return nil
-		}
-		return fmt.Errorf("the network namespace has none of the Pod's addresses %v", ips)
-	})
+// Holds checks that the network namespace that the thread is in has one of the addresses, which are a Pod's: the path by which
+// it was entered may lead somewhere else by now.
+func Holds(ips []netip.Addr) error {
+	found, err := addresses()
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(ips, func(ip netip.Addr) bool { return slices.Contains(found, ip) }) {
+		return nil
+	}
+	return fmt.Errorf("the network namespace has none of the Pod's addresses %v", ips)
 }
 
 // InodeOf gives the inode number of the namespace that a path names, such as /proc/1/ns/net.

@@ -2,6 +2,7 @@ package redirect
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -19,30 +20,30 @@ type Loader struct {
 	CgroupNamespace string
 }
 
-// Ensure has a network namespace hold exactly this table. It reports whether it had to change anything. The table is replaced
-// whole, in one transaction: until it succeeds, and where it fails, the old one holds.
-func (l *Loader) Ensure(n *namespace.Net, t *Table) (changed bool, err error) {
-	err = l.within(n, func(conn *nftables.Conn) error {
+// Ensure has a network namespace hold exactly this table. Where addresses are known to be the Pod's, it must have one of them. It
+// reports whether it had to change anything. The table is replaced whole, in one transaction: until it succeeds, and where it
+// fails, the old one holds.
+func (l *Loader) Ensure(n *namespace.Net, ips []netip.Addr, t *Table) (changed bool, err error) {
+	err = l.within(n, ips, func(conn *nftables.Conn) error {
 		is, err := read(conn)
-		if err != nil {
+		if err != nil || is != nil && is.Hash == t.Hash && len(is.Rules) == len(t.rules) {
 			return err
 		}
-		if is != nil && is.Hash == t.Hash && len(is.Rules) == len(t.rules) {
-			return nil
-		}
 		changed = true
-		t.write(conn)
-		if err := conn.Flush(); err != nil {
-			return fmt.Errorf("nftables: replace table %s: %w", TableName, err)
-		}
-		return nil
+		return t.replace(conn)
 	})
 	return changed && err == nil, err
 }
 
+// Replace is Ensure without a look at what is there.
+func (l *Loader) Replace(n *namespace.Net, ips []netip.Addr, t *Table) (changed bool, err error) {
+	err = l.within(n, ips, t.replace)
+	return err == nil, err
+}
+
 // Remove takes the table out of a network namespace, if it is there.
 func (l *Loader) Remove(n *namespace.Net) error {
-	return l.within(n, func(conn *nftables.Conn) error {
+	return l.within(n, nil, func(conn *nftables.Conn) error {
 		table := &nftables.Table{Family: nftables.TableFamilyINet, Name: TableName}
 		conn.AddTable(table) // so that there is one to delete
 		conn.DelTable(table)
@@ -54,9 +55,14 @@ func (l *Loader) Remove(n *namespace.Net) error {
 }
 
 // within runs f with one connection to the tables of a network namespace, on a thread that is there: the library would take a
-// thread for every question.
-func (l *Loader) within(n *namespace.Net, f func(*nftables.Conn) error) error {
+// thread for every question. Where addresses are given, the namespace must have one of them.
+func (l *Loader) within(n *namespace.Net, ips []netip.Addr, f func(*nftables.Conn) error) error {
 	return namespace.OnHost(l.CgroupNamespace, func() error {
+		if len(ips) > 0 {
+			if err := namespace.Holds(ips); err != nil {
+				return err
+			}
+		}
 		conn, err := nftables.New(nftables.AsLasting())
 		if err != nil {
 			return fmt.Errorf("nftables: %w", err)
@@ -64,6 +70,15 @@ func (l *Loader) within(n *namespace.Net, f func(*nftables.Conn) error) error {
 		defer func() { _ = conn.CloseLasting() }() // what was asked is answered
 		return f(conn)
 	}, n.Entry())
+}
+
+// replace takes the table that is there for this one.
+func (t *Table) replace(conn *nftables.Conn) error {
+	t.write(conn)
+	if err := conn.Flush(); err != nil {
+		return fmt.Errorf("nftables: replace table %s: %w", TableName, err)
+	}
+	return nil
 }
 
 // write puts the transaction together.

@@ -80,7 +80,7 @@ func BenchmarkEnsure(b *testing.B) {
 				if differs {
 					i++
 				}
-				if _, err := (&Loader{}).Ensure(n, NewTable(&everything, &Proxy{GID: i + 1}, Active)); err != nil {
+				if _, err := (&Loader{}).Ensure(n, nil, NewTable(&everything, &Proxy{GID: i + 1}, Active)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -84,12 +84,21 @@ func TestOpenRefusesWhatIsNoPodsNetwork(t *testing.T) {
 	}
 }
 
+// holds asks on a thread that is in the namespace.
+func holds(n *namespace.Net, texts ...string) error {
+	ips := make([]netip.Addr, len(texts))
+	for i, text := range texts {
+		ips[i] = netip.MustParseAddr(text)
+	}
+	return n.Within(func() error { return namespace.Holds(ips) })
+}
+
 func TestHoldsTellsAForeignNamespace(t *testing.T) {
 	p := newPod(t)
-	if err := p.pod.Holds([]netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr(pod6)}); err != nil {
+	if err := holds(p.pod, "192.0.2.1", pod6); err != nil {
 		t.Error(err)
 	}
-	if err := p.ext.Holds([]netip.Addr{netip.MustParseAddr(pod4)}); err == nil || !strings.Contains(err.Error(), "none of the Pod's addresses") {
+	if err := holds(p.ext, pod4); err == nil || !strings.Contains(err.Error(), "none of the Pod's addresses") {
 		t.Errorf("%v", err)
 	}
 }
@@ -104,7 +113,7 @@ func TestNoThreadStaysBehind(t *testing.T) {
 	before := threads(t)
 	for i := range 200 {
 		p.ensure(everything, Proxy{GID: uint32(i + 1)}, Active)
-		if err := p.pod.Holds([]netip.Addr{netip.MustParseAddr(pod4)}); err != nil {
+		if err := holds(p.pod, pod4); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -58,7 +58,7 @@ func program(words []string) error {
 		}
 		defer ns.Close()
 		l := Loader{CgroupNamespace: strings.TrimPrefix(words[2], "none")}
-		_, err = l.Ensure(ns, NewTable(&Spec{Outbound: 15001}, &Proxy{Cgroups: []uint64{id}, Level: uint32(level)}, Active))
+		_, err = l.Ensure(ns, nil, NewTable(&Spec{Outbound: 15001}, &Proxy{Cgroups: []uint64{id}, Level: uint32(level)}, Active))
 		return err
 	}
 	return fmt.Errorf("no program %q", words[0])
@@ -347,7 +347,7 @@ func (p *pod) ensure(s Spec, proxy Proxy, phase Phase) bool {
 	if errs := s.Validate(nil); len(errs) > 0 {
 		p.t.Fatal(errs.ToAggregate())
 	}
-	changed, err := (&Loader{}).Ensure(p.pod, NewTable(&s, &proxy, phase))
+	changed, err := (&Loader{}).Ensure(p.pod, nil, NewTable(&s, &proxy, phase))
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ type FoundRule struct {
 
 // Read gives the table of a network namespace, nil where there is none.
 func Read(n *namespace.Net) (found *Found, err error) {
-	err = new(Loader).within(n, func(conn *nftables.Conn) (err error) {
+	err = new(Loader).within(n, nil, func(conn *nftables.Conn) (err error) {
 		found, err = read(conn)
 		return err
 	})

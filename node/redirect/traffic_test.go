@@ -143,7 +143,7 @@ func TestConnectionsOutliveTheTable(t *testing.T) {
 			if !guarded {
 				unguard(table)
 			}
-			if _, err := (&Loader{}).Ensure(p.pod, table); err != nil {
+			if _, err := (&Loader{}).Ensure(p.pod, nil, table); err != nil {
 				t.Fatal(err)
 			}
 			broken := 0
