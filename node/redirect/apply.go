@@ -3,6 +3,8 @@ package redirect
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -26,19 +28,28 @@ type Loader struct {
 func (l *Loader) Ensure(n *namespace.Net, ips []netip.Addr, t *Table) (changed bool, err error) {
 	err = l.within(n, ips, func(conn *nftables.Conn) error {
 		is, err := read(conn)
-		if err != nil || is != nil && is.Hash == t.Hash && len(is.Rules) == len(t.rules) {
+		if err != nil || is.holds(t) {
 			return err
 		}
 		changed = true
-		return t.replace(conn)
+		return t.load(conn, is != nil)
 	})
 	return changed && err == nil, err
 }
 
-// Replace is Ensure without a look at what is there.
+// holds reports whether the kernel has this table, and nothing else in it.
+func (f *Found) holds(t *Table) bool {
+	return f != nil && f.Hash == t.Hash && len(f.Rules) == len(t.rules) &&
+		!slices.ContainsFunc(f.Foreign, func(c string) bool { return strings.HasPrefix(c, TableName+"/") })
+}
+
+// Replace is Ensure where another of these tables is known to be there: its rules alone are replaced. The hooks of its chains stay,
+// for which the kernel takes locks of the whole node.
 func (l *Loader) Replace(n *namespace.Net, ips []netip.Addr, t *Table) (changed bool, err error) {
-	err = l.within(n, ips, t.replace)
-	return err == nil, err
+	if err = l.within(n, ips, func(conn *nftables.Conn) error { return t.load(conn, false) }); err != nil {
+		return l.Ensure(n, ips, t) // somebody has changed the chains
+	}
+	return true, nil
 }
 
 // Remove takes the table out of a network namespace, if it is there.
@@ -72,26 +83,20 @@ func (l *Loader) within(n *namespace.Net, ips []netip.Addr, f func(*nftables.Con
 	}, n.Entry())
 }
 
-// replace takes the table that is there for this one.
-func (t *Table) replace(conn *nftables.Conn) error {
-	t.write(conn)
-	if err := conn.Flush(); err != nil {
-		return fmt.Errorf("nftables: replace table %s: %w", TableName, err)
-	}
-	return nil
-}
-
-// write puts the transaction together.
-func (t *Table) write(conn *nftables.Conn) {
+// load has this table be there in one transaction, with a new one for whatever is there or with that of our own.
+func (t *Table) load(conn *nftables.Conn, anew bool) error {
 	table := &nftables.Table{Family: nftables.TableFamilyINet, Name: TableName}
 	conn.AddTable(table)
-	conn.DelTable(table)
-	conn.AddTable(table)
+	if anew {
+		conn.DelTable(table)
+		conn.AddTable(table)
+	}
 	chains := map[chain]*nftables.Chain{}
 	for name, hook := range map[chain]*nftables.ChainHook{inbound: nftables.ChainHookPrerouting, outbound: nftables.ChainHookOutput} {
 		chains[name] = conn.AddChain(&nftables.Chain{Table: table, Name: string(name), Type: nftables.ChainTypeNAT, Hooknum: hook,
 			Priority: nftables.ChainPriorityNATDest})
 	}
+	conn.FlushTable(table)
 	for i, r := range t.rules {
 		exprs := append(append([]expr.Any{}, r.match...), &expr.Counter{})
 		if r.to != 0 {
@@ -106,6 +111,10 @@ func (t *Table) write(conn *nftables.Conn) {
 		conn.AddRule(&nftables.Rule{Table: table, Chain: chains[r.chain], Exprs: exprs,
 			UserData: userdata.AppendString(nil, userdata.TypeComment, comment)})
 	}
+	if err := conn.Flush(); err != nil {
+		return fmt.Errorf("nftables: replace table %s: %w", TableName, err)
+	}
+	return nil
 }
 
 // hashMark stands before the hash in the comment of the first rule.

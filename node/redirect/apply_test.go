@@ -24,6 +24,7 @@ func TestEnsureChangesOnlyWhatDiffers(t *testing.T) {
 		{"another proxy", nil, everything, Proxy{GID: 2}, true},
 		{"another spec", nil, Spec{Outbound: 15001}, Proxy{GID: 2}, true},
 		{"a rule is gone", func() { p.deleteARule() }, Spec{Outbound: 15001}, Proxy{GID: 2}, true},
+		{"a chain is there", func() { p.addChain("wall", nftables.ChainHookInput) }, Spec{Outbound: 15001}, Proxy{GID: 2}, true},
 		{"the table is gone", func() { _ = (&Loader{}).Remove(p.pod) }, Spec{Outbound: 15001}, Proxy{GID: 2}, true},
 		{"and again", nil, Spec{Outbound: 15001}, Proxy{GID: 2}, false},
 	}
@@ -45,16 +46,64 @@ func TestEnsureChangesOnlyWhatDiffers(t *testing.T) {
 	}
 }
 
+// TestReplaceWhateverIsThere does so over what a Pod's own root may have made of the table.
+func TestReplaceWhateverIsThere(t *testing.T) {
+	p := newPod(t)
+	p.ensure(everything, Proxy{GID: 1}, Active)
+	for i, c := range []struct {
+		name string
+		do   func()
+	}{
+		{"another table of ours", func() {}},
+		{"a rule less", p.deleteARule},
+		{"none", func() { _ = (&Loader{}).Remove(p.pod) }},
+		{"a chain of that name at another place", func() {
+			_ = (&Loader{}).Remove(p.pod)
+			p.addChain("outbound", nftables.ChainHookPostrouting)
+		}},
+	} {
+		c.do()
+		want := NewTable(&everything, &Proxy{GID: uint32(i + 2)}, Active)
+		if changed, err := (&Loader{}).Replace(p.pod, nil, want); err != nil || !changed {
+			t.Errorf("%s: %v %v", c.name, changed, err)
+		}
+		found, err := Read(p.pod)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found.Hash != want.Hash || len(found.Rules) != len(want.rules) {
+			t.Errorf("%s: found %+v", c.name, found)
+		}
+		if changed, err := (&Loader{}).Ensure(p.pod, nil, want); err != nil || changed {
+			t.Errorf("%s: it was not the whole table: %v %v", c.name, changed, err)
+		}
+	}
+}
+
 func (p *pod) deleteARule() {
+	p.change(func(conn *nftables.Conn, table *nftables.Table) error {
+		rules, err := conn.GetRules(table, &nftables.Chain{Table: table, Name: "outbound"})
+		if err != nil {
+			return err
+		}
+		return conn.DelRule(rules[len(rules)-1])
+	})
+}
+
+func (p *pod) addChain(name string, hook *nftables.ChainHook) {
+	p.change(func(conn *nftables.Conn, table *nftables.Table) error {
+		conn.AddTable(table)
+		conn.AddChain(&nftables.Chain{Table: table, Name: name, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
+		return nil
+	})
+}
+
+// change does something to the table as somebody else.
+func (p *pod) change(do func(*nftables.Conn, *nftables.Table) error) {
 	p.t.Helper()
 	conn, err := nftables.New(nftables.WithNetNSFd(p.pod.Fd()))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	table := &nftables.Table{Family: nftables.TableFamilyINet, Name: TableName}
-	rules, err := conn.GetRules(table, &nftables.Chain{Table: table, Name: "outbound"})
 	if err == nil {
-		err = conn.DelRule(rules[len(rules)-1])
+		err = do(conn, &nftables.Table{Family: nftables.TableFamilyINet, Name: TableName})
 	}
 	if err = errors.Join(err, conn.Flush()); err != nil {
 		p.t.Fatal(err)

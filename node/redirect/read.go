@@ -20,7 +20,7 @@ type Found struct {
 	Hash string `json:"hash"`
 	// Rules in the order of their chains.
 	Rules []FoundRule `json:"rules"`
-	// Foreign are the tables of others with rules that may redirect too.
+	// Foreign are the chains of others that may redirect too: TABLE/CHAIN.
 	Foreign []string `json:"foreign,omitempty"`
 }
 
@@ -58,6 +58,10 @@ func read(conn *nftables.Conn) (*Found, error) {
 		}
 		if found == nil {
 			found = &Found{}
+		}
+		if c.Name != string(inbound) && c.Name != string(outbound) {
+			foreign = append(foreign, c.Table.Name+"/"+c.Name)
+			continue
 		}
 		if err := found.addChain(conn, c); err != nil {
 			return nil, err

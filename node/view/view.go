@@ -94,7 +94,7 @@ func (p *Pod) Check() []string {
 	}
 	if p.Redirect != nil {
 		for _, f := range p.Redirect.Foreign {
-			out = append(out, "another table changes its traffic too: "+f)
+			out = append(out, "a chain of somebody else's may change its traffic too: "+f)
 		}
 	}
 	for i := range p.Containers {

@@ -87,7 +87,7 @@ func TestFindings(t *testing.T) {
 		{"no rules", func(p *Pod) { p.Redirect = nil }, []string{"its traffic should be redirected, and there are no rules"}},
 		{"other rules", func(p *Pod) { p.Redirect.Hash = "ffff" }, []string{"its rules are not those that its proxy asks for: ffff and not abcd"}},
 		{"rules of nobody", func(p *Pod) { p.Wanted = "" }, []string{"it has rules, and no proxy asks for them"}},
-		{"foreign rules", func(p *Pod) { p.Redirect.Foreign = []string{"mesh/out"} }, []string{"another table changes its traffic too: mesh/out"}},
+		{"foreign rules", func(p *Pod) { p.Redirect.Foreign = []string{"mesh/out"} }, []string{"a chain of somebody else's may change its traffic too: mesh/out"}},
 		{"not joined", func(p *Pod) { p.Containers[3].Namespaces["pid"] = 9 }, []string{"container confd is not in the PID namespace of nginx"}},
 		{"nobody to join", func(p *Pod) { p.Containers[1].Name = "apache" }, []string{"container confd should be in the PID namespace of nginx, which does not run"}},
 		{"elsewhere", func(p *Pod) { p.Containers[2].Namespaces["net"] = 9 }, []string{"container proxy is in another network namespace than its Pod"}},
