@@ -18,7 +18,8 @@ type ledger struct {
 	hierarchies cgroup.Hierarchies
 	root        cgroup.Root
 	// known reports whether an entry's revision is the cluster's, so that its name may label a metric.
-	known func(name, revision string) bool
+	known    func(name, revision string) bool
+	arrivals arrivals
 
 	mu sync.Mutex
 	// accounts by the ids of containers; pods by those of sandboxes.
@@ -61,54 +62,68 @@ func (p *podAccount) count(live time.Duration) time.Duration {
 const ledgerEvery = 15 * time.Second
 
 func newLedger(h cgroup.Hierarchies, root cgroup.Root, known func(name, revision string) bool) *ledger {
-	return &ledger{hierarchies: h, root: root, known: known, accounts: map[string]*account{}, pods: map[string]*podAccount{}, ended: map[label]cgroup.Usage{}}
+	return &ledger{hierarchies: h, root: root, known: known, arrivals: newArrivals(), accounts: map[string]*account{}, pods: map[string]*podAccount{}, ended: map[label]cgroup.Usage{}}
 }
 
-// started opens a container's account. What cannot be read is not counted, and holds nothing up.
+// started has a container's account opened soon.
 func (l *ledger) started(p *pod, name string, c *container) {
-	if l == nil || p.asks == nil || c.pid == 0 {
+	if l != nil && p.asks != nil && c.pid != 0 {
+		l.arrivals.add(c.id, arrival{p, name, c.pid})
+	}
+}
+
+// open opens the account of a container, and its Pod's. What cannot be read is not counted.
+func (l *ledger) open(id string, c arrival) {
+	l.mu.Lock()
+	known, pod := l.accounts[id] != nil, l.pods[c.pod.id]
+	l.mu.Unlock()
+	if known {
 		return
 	}
 	paths, err := l.root.PathsOf(c.pid)
 	if err != nil {
 		return
 	}
-	dir, err := l.hierarchies.Open(paths, c.id)
+	dir, err := l.hierarchies.Open(paths, id)
 	if err != nil {
 		return
 	}
-	of := label{}
-	if s := p.asks.Sidecars[name]; s != nil {
-		of = label{"other", ""}
-		if l.known(s.Name, s.Revision) {
-			of = label{s.Name, s.Revision}
-		}
+	own := &account{label: l.labelOf(c), pod: c.pod.id, dir: dir}
+	own.read()
+	if pod == nil {
+		pod = l.openPod(paths, own.last.CPU)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.accounts[c.id] != nil {
-		dir.Close()
-		return
+	l.accounts[id] = own
+	if pod != nil {
+		l.pods[c.pod.id] = pod
 	}
-	l.accounts[c.id] = &account{label: of, pod: p.id, dir: dir}
-	l.openPod(p.id, paths)
 }
 
-// openPod opens the account of a Pod, whose cgroup is the one above a container's.
-func (l *ledger) openPod(id string, paths cgroup.Paths) {
-	if l.pods[id] != nil {
-		return
+func (l *ledger) labelOf(c arrival) label {
+	s := c.pod.asks.Sidecars[c.name]
+	switch {
+	case s == nil:
+		return label{}
+	case l.known(s.Name, s.Revision):
+		return label{s.Name, s.Revision}
 	}
+	return label{"other", ""}
+}
+
+// openPod opens the account of a Pod, whose cgroup is the one above that of its first container, and which had used own by then.
+func (l *ledger) openPod(paths cgroup.Paths, own time.Duration) *podAccount {
 	above := cgroup.Paths{}
 	for controller, at := range paths {
 		above[controller] = filepath.Dir(at)
 	}
 	dir, err := l.hierarchies.Open(above, "")
 	if err != nil {
-		return
+		return nil
 	}
 	u, _ := dir.Sample()
-	l.pods[id] = &podAccount{dir: dir, first: u.CPU, last: u.CPU}
+	return &podAccount{dir: dir, first: u.CPU - own, last: u.CPU}
 }
 
 // stopped reads a container for the last time and closes its account.
@@ -116,6 +131,7 @@ func (l *ledger) stopped(id string) {
 	if l == nil {
 		return
 	}
+	l.arrivals.open(l.open, id)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a := l.accounts[id]; a != nil {
@@ -138,6 +154,7 @@ func (l *ledger) removed(sandbox string) {
 	if l == nil {
 		return
 	}
+	l.arrivals.drop(sandbox)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, a := range l.accounts {
@@ -164,6 +181,7 @@ func (a *account) read() bool {
 
 // round reads every account.
 func (l *ledger) round() {
+	l.arrivals.openAll(l.open)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, a := range l.accounts {
@@ -186,6 +204,8 @@ func (l *ledger) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-l.arrivals.come:
+			l.arrivals.openAll(l.open)
 		case <-tick.C:
 			l.round()
 		}
