@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -77,46 +80,50 @@ func (s *scene) startsAtOnce(far *farEnd) {
 	s.Helper()
 	const pods = 50
 	s.starts("calm-", pods, pods, far)
-	for node, helper := range s.helpers() {
-		text := s.metrics(helper)
-		for _, event := range []string{"RunPodSandbox", "CreateContainer", "StartContainer", "StopContainer"} {
-			count, bound := quantile(text, event, 0.99)
-			if count == 0 {
-				s.Errorf("%s: no %s was counted", node, event)
-			}
-			_, half := quantile(text, event, 0.5)
-			s.Logf("%s: of %.0f %s, half took at most %s s, 99 %% at most %s s", node, count, event, half, bound)
+	var metrics strings.Builder
+	for _, helper := range s.helpers() {
+		metrics.WriteString(s.metrics(helper))
+	}
+	events := []string{"RunPodSandbox", "CreateContainer", "StartContainer", "StopContainer"}
+	for _, some := range append([][]string{events}, slices.Collect(slices.Chunk(events, 1))...) {
+		took := newHistogram(metrics.String(), some)
+		if took.count() == 0 {
+			s.Errorf("no %s was counted", some)
 		}
+		s.Logf("of %.0f answers to %s half took at most %g s, 99 %% at most %g s, all at most %g s", took.count(), strings.Join(some, ", "),
+			took.quantile(0.5), took.quantile(0.99), took.quantile(1))
 	}
 }
 
-// quantile reads how many answers to an event there were, and the bound of the histogram's bucket in which a quantile of them is.
-func quantile(metrics, event string, q float64) (count float64, bound string) {
-	var buckets []struct {
-		le string
-		n  float64
-	}
-	prefix := fmt.Sprintf(`pillion_node_event_seconds_bucket{event="%s",result="done",le="`, event)
+// histogram gives by the bounds of its buckets, in seconds, how many answers were within.
+type histogram map[float64]float64
+
+// newHistogram sums up the answers to some events.
+func newHistogram(metrics string, events []string) histogram {
+	h := histogram{}
 	for line := range strings.Lines(metrics) {
-		if rest, ok := strings.CutPrefix(line, prefix); ok {
-			le, value, _ := strings.Cut(strings.TrimSpace(rest), `"} `)
-			n, _ := strconv.ParseFloat(value, 64)
-			buckets = append(buckets, struct {
-				le string
-				n  float64
-			}{le, n})
+		for _, event := range events {
+			if rest, ok := strings.CutPrefix(line, fmt.Sprintf(`pillion_node_event_seconds_bucket{event="%s",result="done",le="`, event)); ok {
+				le, value, _ := strings.Cut(strings.TrimSpace(rest), `"} `)
+				bound, _ := strconv.ParseFloat(le, 64)
+				n, _ := strconv.ParseFloat(value, 64)
+				h[bound] += n
+			}
 		}
 	}
-	if len(buckets) == 0 {
-		return 0, ""
-	}
-	count = buckets[len(buckets)-1].n
-	for _, b := range buckets {
-		if b.n >= q*count {
-			return count, b.le
+	return h
+}
+
+func (h histogram) count() float64 { return h[math.Inf(1)] }
+
+// quantile gives the bound of the bucket in which it is.
+func (h histogram) quantile(q float64) float64 {
+	for _, bound := range slices.Sorted(maps.Keys(h)) {
+		if h[bound] >= q*h.count() {
+			return bound
 		}
 	}
-	return count, "+Inf"
+	return math.Inf(1)
 }
 
 // startsAreTight starts Pods while the helpers are killed, stopped and replaced at random.
