@@ -128,6 +128,7 @@ func TestANumberThatIsAnothersByNow(t *testing.T) {
 	p := b.agent.index.get(s.PodSandbox)
 	err = p.doing(func() error {
 		p.containers["mesh"].pid = foreign.cmd.Process.Pid // as if the proxy had ended, and nobody told
+		p.ruled = ruled{}                                  // as the reconciler looks
 		return b.agent.redirect(p)
 	})
 	if err == nil || !strings.Contains(err.Error(), "is not that of container "+mesh.Id) {

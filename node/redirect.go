@@ -48,7 +48,7 @@ func (a *Agent) rule(p *pod, ns *namespace.Net, profile *Profile) error {
 		return err
 	}
 	table := redirect.NewTable(profile.Redirect, &p.proxy, p.phase)
-	now := ruled{ns.Inode, len(p.ips) > 0, table.Hash}
+	now := ruled{netns: ns.Inode, proven: len(p.ips) > 0, hash: table.Hash, proxy: p.proxyID()}
 	if p.ruled == now {
 		return nil
 	}
@@ -72,12 +72,25 @@ type ruled struct {
 	netns uint64
 	// proven: it has an address of the Pod's.
 	proven bool
-	// hash is the table's.
-	hash string
+	// hash is the table's, and proxy the container that the table lets by.
+	hash, proxy string
 }
 
-// identify finds what tells the proxy's own traffic: the cgroup of its process, if it runs, or else its group.
+// proxyID is the container that is the Pod's proxy now; empty where none runs.
+func (p *pod) proxyID() string {
+	if ctr := p.containers[p.asks.Proxy.Name]; ctr != nil && ctr.pid != 0 {
+		return ctr.id
+	}
+	return ""
+}
+
+// identify finds what tells the proxy's own traffic: the cgroup of its process, if it runs, or else its group. It asks once for a
+// process: the kernel answers with a lock held that is taken for every container it makes.
 func (a *Agent) identify(p *pod, profile *Profile) error {
+	id := p.proxyID()
+	if id != "" && id == p.ruled.proxy {
+		return nil
+	}
 	p.proxy = redirect.Proxy{}
 	if a.Cgroup2 == "" {
 		if profile.GroupID == 0 {
@@ -86,22 +99,21 @@ func (a *Agent) identify(p *pod, profile *Profile) error {
 		p.proxy.GID = profile.GroupID
 		return nil
 	}
-	ctr := p.containers[p.asks.Proxy.Name]
-	if ctr == nil || ctr.pid == 0 {
+	if id == "" {
 		return nil // it has not started: nothing is its own yet
 	}
-	dir, err := a.cgroupOf(ctr)
+	dir, err := a.cgroupOf(p.containers[p.asks.Proxy.Name])
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it has ended
 	}
 	if err != nil {
 		return err
 	}
-	id, err := namespace.InodeOf(filepath.Join(a.Cgroup2, dir))
+	inode, err := namespace.InodeOf(filepath.Join(a.Cgroup2, dir))
 	if err != nil {
 		return err
 	}
-	p.proxy.Cgroups, p.proxy.Level = []uint64{id}, uint32(strings.Count(dir, "/"))
+	p.proxy.Cgroups, p.proxy.Level = []uint64{inode}, uint32(strings.Count(dir, "/"))
 	return nil
 }
 
