@@ -286,7 +286,12 @@ func (a *Agent) Reconcile(ctx context.Context) {
 			if !a.managed(p) || ctx.Err() != nil {
 				continue
 			}
-			if err := p.doing(func() error { a.account(p); p.ruled = ruled{}; return a.redirect(p) }); err != nil {
+			err := p.doing(func() error {
+				a.account(p)
+				p.ruled = ruled{}
+				return a.redirect(p)
+			})
+			if err != nil {
 				a.Log.Warn("reconcile", "pod", p.String(), "error", err)
 			}
 		}

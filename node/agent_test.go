@@ -209,6 +209,37 @@ func TestRulesAreLookedAtWhereSomethingIsNew(t *testing.T) {
 	}
 }
 
+// TestAProxyIsToldByItsGroup has no cgroups of version 2: the rules are the same for whatever process the proxy is, and are written
+// once.
+func TestAProxyIsToldByItsGroup(t *testing.T) {
+	b := newBed(t, "v2.4.2")
+	b.agent.Cgroup2 = ""
+	s := b.sandbox("web", statusOf(meshOne))
+	if err := b.run(s); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		c, _, err := b.create(s, "mesh")
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy, err := b.start(s, c, syscall.SysProcAttr{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := b.table(s).Hash, b.wants("mesh.one", redirect.Proxy{GID: 1337}, redirect.Active); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		proxy.kill(t)
+		if _, err := b.runtime.StopContainer(t.Context(), &adaptation.StopContainerRequest{Pod: s.PodSandbox, Container: c}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, _ := b.metric("pillion_node_redirects_total", "", ""); n != 1 {
+		t.Errorf("the rules were written %v times", n)
+	}
+}
+
 // TestASlowPodIsRefusedInTime holds a Pod up: it is refused before the runtime would give the plugin up and go on without it,
 // and other Pods are answered.
 func TestASlowPodIsRefusedInTime(t *testing.T) {

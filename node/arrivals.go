@@ -36,8 +36,8 @@ func (a *arrivals) add(id string, c arrival) {
 	}
 }
 
-// open opens the account of one container, if it has none yet.
-func (a *arrivals) open(open func(id string, c arrival), id string) {
+// open opens, by do, the account of one container, if it has none yet.
+func (a *arrivals) open(do func(id string, c arrival), id string) {
 	a.opening.Lock()
 	defer a.opening.Unlock()
 	a.mu.Lock()
@@ -45,18 +45,18 @@ func (a *arrivals) open(open func(id string, c arrival), id string) {
 	delete(a.list, id)
 	a.mu.Unlock()
 	if ok {
-		open(id, c)
+		do(id, c)
 	}
 }
 
 // openAll opens the accounts of all, one after the other: who waits for one does not wait for the rest.
-func (a *arrivals) openAll(open func(id string, c arrival)) {
+func (a *arrivals) openAll(do func(id string, c arrival)) {
 	for {
 		id, ok := a.next()
 		if !ok {
 			return
 		}
-		a.open(open, id)
+		a.open(do, id)
 	}
 }
 

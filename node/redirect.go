@@ -49,11 +49,12 @@ func (a *Agent) rule(p *pod, ns *namespace.Net, profile *Profile) error {
 	}
 	table := redirect.NewTable(profile.Redirect, &p.proxy, p.phase)
 	now := ruled{netns: ns.Inode, proven: len(p.ips) > 0, hash: table.Hash, proxy: p.proxyID()}
-	if p.ruled == now {
-		return nil
-	}
 	load := a.loader.Ensure
 	if was := p.ruled; was.netns == now.netns && was.proven == now.proven {
+		if was.hash == now.hash {
+			p.ruled = now
+			return nil
+		}
 		load = a.loader.Replace // what is there is another table
 	}
 	changed, err := load(ns, p.ips, table)
