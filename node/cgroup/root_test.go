@@ -1,15 +1,41 @@
 package cgroup
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
+
+// insideOf names, in the environment of this program, the process whose cgroup it is to read.
+const insideOf = "PILLION_TEST_CGROUP_OF"
+
+// TestMain runs the tests or, for one of them, a process in a cgroup namespace of its own.
+func TestMain(m *testing.M) {
+	pid := os.Getenv(insideOf)
+	if pid == "" {
+		os.Exit(m.Run())
+	}
+	runtime.LockOSThread()
+	err := unix.Unshare(unix.CLONE_NEWCGROUP)
+	for _, p := range []string{"self", pid} {
+		text, readErr := os.ReadFile("/proc/" + p + "/cgroup")
+		err = errors.Join(err, readErr)
+		fmt.Printf("%s\n", text)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
 
 // TestPathsAreTheNodesFromWithinANamespace reads the cgroup of a process as one in a cgroup namespace of its own does.
 func TestPathsAreTheNodesFromWithinANamespace(t *testing.T) {
@@ -19,7 +45,7 @@ func TestPathsAreTheNodesFromWithinANamespace(t *testing.T) {
 	f.mkdir(other)
 	file := filepath.Join(t.TempDir(), "texts")
 	f.burn(other, `{ sleep 60 & } ; pid=$!; cat /proc/$pid/cgroup > `+file+`.node; for h in `+strings.Join(slices.Collect(maps.Values(f.mounts())), " ")+`; do echo $$ > $h`+mine+`/cgroup.procs; done
-		cat /proc/self/cgroup > `+file+`.self; unshare -C sh -c "cat /proc/self/cgroup > `+file+`.here; cat /proc/$pid/cgroup > `+file+`.seen"; kill $pid`)
+		cat /proc/self/cgroup > `+file+`.self; `+insideOf+`=$pid `+os.Args[0]+` > `+file+`.inside; kill $pid`)
 	text := func(of string) string {
 		b, err := os.ReadFile(file + of)
 		if err != nil {
@@ -27,11 +53,12 @@ func TestPathsAreTheNodesFromWithinANamespace(t *testing.T) {
 		}
 		return string(b)
 	}
-	root, err := NewRoot(ParsePaths(text(".self")), ParsePaths(text(".here")))
+	here, seen, _ := strings.Cut(text(".inside"), "\n\n")
+	root, err := NewRoot(ParsePaths(text(".self")), ParsePaths(here))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, seen := ParsePaths(text(".node")), text(".seen")
+	want := ParsePaths(text(".node"))
 	if diff := cmp.Diff(want, root.paths(seen)); diff != "" || !strings.Contains(seen, "/../other") {
 		t.Errorf("%s\n%s", diff, seen)
 	}
